@@ -1,0 +1,1 @@
+"""The views: one Streamlit page for each question."""

@@ -1,0 +1,1 @@
+"""The verbs: import, encode, discover, assign, profile, route and evaluate."""

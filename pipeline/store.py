@@ -1,0 +1,211 @@
+"""The one DuckDB file: the only module that opens it.
+
+A connection lasts for one call. DuckDB locks the file for the whole process while it is open, so
+heavy work must hold no connection, and a busy file is retried for a bounded time.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import polars as pl
+
+from profiles.errors import StoreError
+from profiles.tables import STORED, Table, conform
+
+SCHEMA_VERSION = 1
+DEFAULT_PATH = Path("data/promptshed.duckdb")
+
+_SQL_TYPES: Mapping[pl.DataType, str] = {
+    pl.String(): "VARCHAR",
+    pl.Int64(): "BIGINT",
+    pl.Float64(): "DOUBLE",
+    pl.Float32(): "FLOAT",
+    pl.List(pl.Float32): "FLOAT[]",
+    pl.List(pl.String): "VARCHAR[]",
+    pl.Datetime("us", "UTC"): "TIMESTAMPTZ",
+}
+_Result = TypeVar("_Result")
+_IN_PROCESS = threading.RLock()  # one process cannot hold a file read-only and read-write at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """A DuckDB file with the tables declared in `profiles.tables`.
+
+    The file and its folder are made by the first write. Reading a store that does not exist yet
+    gives empty tables, so that every view works before the first import.
+    """
+
+    path: Path
+    wait_s: float = 10.0
+    """How long a busy file is retried before `StoreError`."""
+
+    def exists(self) -> bool:
+        """Tell whether anything was ever written."""
+        return self.path.exists()
+
+    def modified_ns(self) -> int:
+        """Return when the file last changed, in ns since the epoch; 0 if there is none."""
+        return self.path.stat().st_mtime_ns if self.path.exists() else 0
+
+    def read(self, table: Table, **equals: object) -> pl.DataFrame:
+        """Return the rows whose columns have the given values (None: is null), sorted by key.
+
+        Raises
+        ------
+        StoreError
+            If the file is busy for longer than `wait_s`, damaged, or of a newer version.
+        """
+        conditions = [
+            f"{name} IS NULL" if value is None else f"{name} = ${name}"
+            for name, value in equals.items()
+        ]
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        columns = ", ".join(table.schema)
+        known = {name: value for name, value in equals.items() if value is not None}
+        sql = f"SELECT {columns} FROM {table.name}{where} ORDER BY {', '.join(table.key)}"  # noqa: S608 - names from our own schema
+        return self.query(sql, known).cast(dict(table.schema)) if self.exists() else table.empty()  # pyright: ignore[reportArgumentType]
+
+    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pl.DataFrame:
+        """Run one SELECT read-only, with `$name` parameters."""
+        with self._open(read_only=True) as connection:
+            return connection.sql(sql, params=dict(parameters or {})).pl()
+
+    def count(self, table: Table) -> int:
+        """Return how many rows a table has; 0 if there is no store."""
+        if not self.exists():
+            return 0
+        return int(self.query(f"SELECT count(*) AS n FROM {table.name}").item())  # noqa: S608
+
+    def append(self, *results: tuple[Table, pl.DataFrame]) -> dict[str, int]:
+        """Add rows in one transaction, keeping those whose key is already there.
+
+        Returns
+        -------
+        dict
+            For each table, how many rows were new.
+        """
+        return self._write(results, "INSERT OR IGNORE INTO")
+
+    def upsert(self, *results: tuple[Table, pl.DataFrame]) -> dict[str, int]:
+        """Add rows in one transaction, replacing those whose key is already there.
+
+        Returns
+        -------
+        dict
+            For each table, how many keys were new.
+        """
+        return self._write(results, "INSERT OR REPLACE INTO")
+
+    def _write(self, results: tuple[tuple[Table, pl.DataFrame], ...], verb: str) -> dict[str, int]:
+        conformed = [(table, conform(frame, table)) for table, frame in results]
+
+        def insert(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+            return {
+                table.name: _insert(connection, table, frame, verb) for table, frame in conformed
+            }
+
+        return self._transact(insert)
+
+    def _transact(self, work: Callable[[duckdb.DuckDBPyConnection], _Result]) -> _Result:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._open(read_only=False) as connection:
+            connection.begin()
+            try:
+                result = work(connection)
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+            return result
+
+    @contextmanager
+    def _open(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        if read_only and not self.exists():
+            raise StoreError(
+                f"There is no store at {self.path}. Run `promptshed import FILE` or "
+                "`promptshed demo`, or name another one with --store."
+            )
+        with _IN_PROCESS:
+            connection = self._connect(read_only=read_only)
+            try:
+                _require_our_schema(connection, self.path, may_create=not read_only)
+                yield connection
+            finally:
+                connection.close()
+
+    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + self.wait_s
+        while True:
+            try:
+                connection = duckdb.connect(self.path, read_only=read_only)  # noqa: TID251 - the one place
+            except duckdb.Error as error:
+                if not _is_busy(error):
+                    raise StoreError(
+                        f"{self.path} cannot be opened: {_first_line(error)} If it is not a "
+                        "Promptshed store, name another one with --store."
+                    ) from error
+                if time.monotonic() > deadline:
+                    raise StoreError(
+                        f"{self.path} is busy for more than {self.wait_s:g} s: "
+                        f"{_first_line(error)} Wait for that process or end it, then try again."
+                    ) from error
+                time.sleep(0.05)
+            else:
+                connection.sql("SET TimeZone = 'UTC'")
+                return connection
+
+
+def _is_busy(error: duckdb.Error) -> bool:
+    return "lock" in str(error).lower()
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).splitlines()[0].rstrip(".") + "."
+
+
+def _require_our_schema(
+    connection: duckdb.DuckDBPyConnection, path: Path, *, may_create: bool
+) -> None:
+    names = {row[0] for row in connection.sql("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if not names and may_create:
+        _create(connection)
+        return
+    if "store_meta" not in names:
+        raise StoreError(f"{path} is a DuckDB file but no Promptshed store. Name another --store.")
+    [(found,)] = connection.sql("SELECT schema_version FROM store_meta").fetchall()
+    if found > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} has schema version {found}, this Promptshed knows up to {SCHEMA_VERSION}. "
+            "Upgrade with `pip install -U promptshed`, or name another --store."
+        )
+
+
+def _create(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.begin()
+    for table in STORED:
+        columns = ", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in table.schema.items())
+        connection.sql(
+            f"CREATE TABLE {table.name} ({columns}, PRIMARY KEY ({', '.join(table.key)}))"
+        )
+    connection.sql(f"CREATE TABLE store_meta AS SELECT {SCHEMA_VERSION} AS schema_version")  # noqa: S608
+    connection.commit()
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame, verb: str
+) -> int:
+    count = f"SELECT count(*) FROM {table.name}"  # noqa: S608 - names from our own schema
+    [(before,)] = connection.sql(count).fetchall()
+    connection.register("incoming", frame)
+    columns = ", ".join(table.schema)
+    connection.sql(f"{verb} {table.name} ({columns}) SELECT {columns} FROM incoming")
+    connection.unregister("incoming")
+    [(after,)] = connection.sql(count).fetchall()
+    return after - before

@@ -1,0 +1,1 @@
+"""The nouns: what prompts, outcomes, profiles, domains and routing tables are."""

@@ -1,0 +1,33 @@
+"""The errors raised on purpose: each says what was expected, what was found and what to do next."""
+
+
+class PromptshedError(Exception):
+    """Something the user can act on; the command line prints it and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class UsageError(PromptshedError):
+    """The request does not make sense, such as an unknown domain or model."""
+
+    exit_code = 2
+
+
+class StoreError(PromptshedError):
+    """The store is missing, busy, damaged or of another version."""
+
+
+class NotReadyError(PromptshedError):
+    """A step was asked for before the one it builds on; the message names that step."""
+
+
+class InputFileError(PromptshedError):
+    """A file as a whole cannot be read; single bad rows go to the rejects file instead."""
+
+
+class SchemaError(PromptshedError):
+    """A frame does not have the columns, types or unique keys its table declares."""
+
+
+class EncoderError(PromptshedError):
+    """The encoder's weights are missing or are not the ones expected."""
