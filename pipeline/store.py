@@ -69,8 +69,8 @@ class Store:
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         columns = ", ".join(table.schema)
         known = {name: value for name, value in equals.items() if value is not None}
-        sql = f"SELECT {columns} FROM {table.name}{where} ORDER BY {', '.join(table.key)}"  # noqa: S608 - names from our own schema
-        return self.query(sql, known).cast(dict(table.schema)) if self.exists() else table.empty()  # pyright: ignore[reportArgumentType]
+        sql = f"SELECT {columns} FROM {table.name}{where} ORDER BY {', '.join(table.key)}"
+        return self.query(sql, known).cast(table.schema) if self.exists() else table.empty()
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pl.DataFrame:
         """Run one SELECT read-only, with `$name` parameters."""
@@ -81,7 +81,7 @@ class Store:
         """Return how many rows a table has; 0 if there is no store."""
         if not self.exists():
             return 0
-        return int(self.query(f"SELECT count(*) AS n FROM {table.name}").item())  # noqa: S608
+        return int(self.query(f"SELECT count(*) AS n FROM {table.name}").item())
 
     def append(self, *results: tuple[Table, pl.DataFrame]) -> dict[str, int]:
         """Add rows in one transaction, keeping those whose key is already there.
@@ -194,14 +194,14 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
         connection.sql(
             f"CREATE TABLE {table.name} ({columns}, PRIMARY KEY ({', '.join(table.key)}))"
         )
-    connection.sql(f"CREATE TABLE store_meta AS SELECT {SCHEMA_VERSION} AS schema_version")  # noqa: S608
+    connection.sql(f"CREATE TABLE store_meta AS SELECT {SCHEMA_VERSION} AS schema_version")
     connection.commit()
 
 
 def _insert(
     connection: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame, verb: str
 ) -> int:
-    count = f"SELECT count(*) FROM {table.name}"  # noqa: S608 - names from our own schema
+    count = f"SELECT count(*) FROM {table.name}"
     [(before,)] = connection.sql(count).fetchall()
     connection.register("incoming", frame)
     columns = ", ".join(table.schema)

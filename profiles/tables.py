@@ -37,7 +37,7 @@ def conform(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     if missing or unknown:
         raise SchemaError(f"{table.name}: missing columns {missing}, unknown columns {unknown}.")
     try:
-        cast = frame.select(list(table.schema)).cast(dict(table.schema))  # pyright: ignore[reportArgumentType]
+        cast = frame.select(list(table.schema)).cast(table.schema)
     except pl.exceptions.PolarsError as error:
         raise SchemaError(f"{table.name}: a column has the wrong type: {error}") from error
     if cast.select(pl.any_horizontal(pl.col(table.key).is_null()).any()).item():
@@ -101,7 +101,7 @@ OUTCOMES = Table(
             "latency_s": pl.Float64,
             "n_tokens_in": pl.Int64,
             "n_tokens_out": pl.Int64,
-            "propensity": pl.Float64,  # chance in (0, 1] that this model was picked; null is unknown
+            "propensity": pl.Float64,  # chance in (0, 1] of this pick; null is unknown
         }
     ),
     key=("prompt_id", "model_id", "request_id"),

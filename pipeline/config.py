@@ -1,0 +1,67 @@
+"""Every knob of a run, frozen, and the digest that names the run."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectConfig:
+    """UMAP settings for clustering (McInnes et al. 2018, arXiv 1802.03426)."""
+
+    n_neighbors: int = 15
+    n_components: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterConfig:
+    """HDBSCAN settings; sizes count prompts."""
+
+    min_cluster_size: int | None = None
+    """None: chosen by the sweep and the rule in `pipeline.cluster.choose_granularity`."""
+    method: str = "eom"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscoverConfig:
+    """One discovery: projection, clustering and naming."""
+
+    project: ProjectConfig = field(default_factory=ProjectConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssignConfig:
+    """The assigner: a multinomial logistic model with a share of rejected members."""
+
+    inverse_regularisation: float = 10.0
+    rejected_share: float = 0.05
+    """Share of a domain's own held-out members that may be refused as `unassigned`."""
+    n_folds: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What the routing table optimises and what it may use."""
+
+    quality_value_usd: float | None = None
+    """US dollars that one unit of quality (0 to 1) is worth on one prompt. None: the cheapest
+    setting that keeps the reference model's quality times `keep_quality` on held-out folds."""
+    keep_quality: float = 1.0
+    model_ids: tuple[str, ...] = ()
+    """The only models that may be used; empty: all."""
+    reference_model_id: str | None = None
+    """The safe choice; None: the best single model."""
+
+
+def as_json(config: object) -> str:
+    """Return a config as JSON with sorted keys, the same text for equal configs."""
+    return json.dumps(asdict(config), sort_keys=True)  # pyright: ignore[reportArgumentType]
+
+
+def digest(*parts: str) -> str:
+    """Return 16 hex digits that name these texts in this order."""
+    joined = "\x1f".join(parts).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(joined, digest_size=8).hexdigest()

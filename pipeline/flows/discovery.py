@@ -1,0 +1,131 @@
+"""Discover: encode, project, cluster, name; one run into the store."""
+
+import json
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from pipeline.cluster import Clustering, choose_granularity, cluster_prompts, sweep_sizes
+from pipeline.config import DiscoverConfig, as_json, digest
+from pipeline.embed import Encoder
+from pipeline.flows.clock import now
+from pipeline.flows.encoding import vectors_of
+from pipeline.label import ClusterLabel, label_clusters
+from pipeline.project import cluster_coordinates, map_coordinates
+from pipeline.store import Store
+from profiles.errors import NotReadyError
+from profiles.tables import CLUSTERS, MEMBERS, PROMPTS, RUNS
+
+
+def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
+    """Cluster all prompts and save the run; the same inputs give the same run, done once.
+
+    Returns
+    -------
+    str
+        The run's id.
+
+    Raises
+    ------
+    NotReadyError
+        If no prompt was imported.
+    """
+    prompts = store.read(PROMPTS)
+    if prompts.is_empty():
+        raise NotReadyError("There are no prompts yet. Run `promptshed import FILE` first.")
+    ids = prompts["prompt_id"].to_list()
+    run_id = "run-" + digest(as_json(config), encoder.encoder_id, *ids)
+    if not store.read(RUNS, run_id=run_id).is_empty():
+        return run_id
+    texts = prompts["text"].to_list()
+    vectors = vectors_of(store, encoder, ids, texts)
+    started = time.monotonic()
+    points = cluster_coordinates(vectors, config.project)
+    tried = _sweep(points, config)
+    clustering = choose_granularity(tried)
+    labels = label_clusters(texts, vectors, clustering.cluster_ids)
+    members = _members_frame(run_id, ids, clustering, map_coordinates(vectors, config.project))
+    run = {
+        "run_id": run_id,
+        "created_at": now(),
+        "encoder_id": encoder.encoder_id,
+        "config": as_json(config),
+        "n_prompts": len(ids),
+        "n_clusters": clustering.n_clusters,
+        "n_unclustered": int(np.sum(clustering.cluster_ids < 0)),
+        "sweep": json.dumps([_trial(c, chosen=c is clustering) for c in tried]),
+        "duration_s": time.monotonic() - started,
+    }
+    clusters = _clusters_frame(run_id, ids, clustering, labels)
+    store.append(
+        (RUNS, pl.DataFrame([run], schema=RUNS.schema)), (CLUSTERS, clusters), (MEMBERS, members)
+    )
+    return run_id
+
+
+def latest_run(store: Store) -> str:
+    """Return the id of the newest run.
+
+    Raises
+    ------
+    NotReadyError
+        If there is none.
+    """
+    runs = store.read(RUNS)
+    if runs.is_empty():
+        raise NotReadyError("Nothing was discovered yet. Run `promptshed discover` first.")
+    return str(runs.sort("created_at")["run_id"][-1])
+
+
+def _sweep(points: NDArray[np.float32], config: DiscoverConfig) -> list[Clustering]:
+    fixed = config.cluster.min_cluster_size
+    sizes = sweep_sizes(len(points)) if fixed is None else (fixed,)
+    method = config.cluster.method
+    return [cluster_prompts(points, min_cluster_size=size, method=method) for size in sizes]
+
+
+def _trial(clustering: Clustering, *, chosen: bool) -> dict[str, object]:
+    return {
+        "min_cluster_size": clustering.min_cluster_size,
+        "n_clusters": clustering.n_clusters,
+        "unclustered_share": clustering.unclustered_share,
+        "validity": None if np.isnan(clustering.validity) else clustering.validity,
+        "chosen": chosen,
+    }
+
+
+def _members_frame(
+    run_id: str, ids: Sequence[str], clustering: Clustering, points: NDArray[np.float32]
+) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "prompt_id": ids,
+            "cluster_id": clustering.cluster_ids,
+            "x": points[:, 0],
+            "y": points[:, 1],
+        }
+    ).with_columns(run_id=pl.lit(run_id))
+
+
+def _clusters_frame(
+    run_id: str, ids: Sequence[str], clustering: Clustering, labels: Sequence[ClusterLabel]
+) -> pl.DataFrame:
+    sizes = np.bincount(clustering.cluster_ids[clustering.cluster_ids >= 0])
+    rows = [
+        {
+            "run_id": run_id,
+            "cluster_id": cluster_id,
+            "name": label.name,
+            "names": list(label.phrases),
+            "n_prompts": int(sizes[cluster_id]),
+            "cohesion": label.cohesion,
+            "medoid_prompt_id": ids[label.medoid],
+            "exemplar_prompt_ids": [ids[row] for row in label.exemplars],
+            "border_prompt_ids": [ids[row] for row in label.border],
+        }
+        for cluster_id, label in enumerate(labels)
+    ]
+    return pl.DataFrame(rows, schema=CLUSTERS.schema)

@@ -1,0 +1,169 @@
+"""Profile, build, publish: what is known of each model, and the routing table it gives."""
+
+import numpy as np
+import polars as pl
+
+from pipeline.assign import Assigner
+from pipeline.config import Policy, as_json, digest
+from pipeline.embed import Encoder
+from pipeline.estimators.base import Prompts, best_single, cross_estimate
+from pipeline.estimators.domain_table import DomainTable
+from pipeline.evaluate import parity_value
+from pipeline.flows.clock import now
+from pipeline.flows.training import (
+    TrainingData,
+    as_prompts,
+    fitted_memberships,
+    read_training_data,
+)
+from pipeline.store import Store
+from pipeline.table import RoutingModel, buckets_frame, routing_model, table_entries
+from profiles.errors import NotReadyError, UsageError
+from profiles.outcomes import Outcomes
+from profiles.profile import UNASSIGNED, build_profile
+from profiles.tables import (
+    BUCKETS,
+    OUTCOMES,
+    PROFILE_CELLS,
+    PROFILES,
+    ROUTING_TABLES,
+    TABLE_ENTRIES,
+)
+
+
+def profile(store: Store, encoder: Encoder) -> str:
+    """Build the capability profile of every model in every approved domain; returns its id."""
+    data = read_training_data(store, encoder)
+    _, memberships = fitted_memberships(data)
+    names = np.array([*data.domains["domain_id"], UNASSIGNED], dtype=object)
+    elements = pl.DataFrame(
+        {"prompt_id": data.prompt_ids, "element": names[memberships.argmax(axis=1)]},
+        schema={"prompt_id": pl.String, "element": pl.String},
+    )
+    profile_id = "prof-" + digest(encoder.encoder_id, elements.write_csv(), str(now()))
+    cells = build_profile(store.read(OUTCOMES), elements, profile_id=profile_id)
+    row = {
+        "profile_id": profile_id,
+        "created_at": now(),
+        "encoder_id": encoder.encoder_id,
+        "n_prompts": len(data.prompt_ids),
+    }
+    store.append((PROFILES, pl.DataFrame([row], schema=PROFILES.schema)), (PROFILE_CELLS, cells))
+    return profile_id
+
+
+def build_table(store: Store, encoder: Encoder, policy: Policy) -> int:
+    """Derive a routing table from outcomes and approved domains; returns its version, a draft.
+
+    Raises
+    ------
+    NotReadyError
+        If there are no outcomes or no approved domain among them.
+    UsageError
+        If the policy names an unknown model.
+    """
+    data = read_training_data(store, encoder)
+    assigner, memberships = fitted_memberships(data)
+    if assigner is None:
+        raise NotReadyError(
+            "No approved domain has prompts with outcomes. Run `promptshed domains approve --all` "
+            "or `promptshed domains from-labels` first."
+        )
+    outcomes = _candidates(data.outcomes, policy)
+    prompts = as_prompts(data, memberships)
+    reference = best_single(
+        outcomes, among=(policy.reference_model_id,) if policy.reference_model_id else ()
+    )
+    router = DomainTable(reference_model_id=outcomes.model_ids[reference])
+    value = policy.quality_value_usd
+    if value is None:
+        value = _parity(router, data, prompts, outcomes, reference, policy)
+    version = _next_version(store)
+    meta = {
+        "table_version": version,
+        "created_at": now(),
+        "encoder_id": encoder.encoder_id,
+        "policy": as_json(policy),
+        "reference_model_id": outcomes.model_ids[reference],
+        "quality_value_usd": value,
+        "n_prompts": len(data.prompt_ids),
+        "temperature": assigner.temperature,
+    }
+    cells = router.fit(prompts, outcomes).cells
+    store.append(
+        (
+            ROUTING_TABLES,
+            pl.DataFrame([meta | {"published_at": None}], schema=ROUTING_TABLES.schema),
+        ),
+        (BUCKETS, _buckets(data, assigner, prompts, version)),
+        (TABLE_ENTRIES, table_entries(cells, quality_value_usd=value, table_version=version)),
+    )
+    return version
+
+
+def publish_table(store: Store, version: int) -> None:
+    """Make a table the current one; publishing it again changes nothing."""
+    row = store.read(ROUTING_TABLES, table_version=version)
+    if row.is_empty():
+        raise UsageError(f"There is no table {version}. See `promptshed table list`.")
+    if row["published_at"][0] is None:
+        store.upsert((ROUTING_TABLES, row.with_columns(published_at=pl.lit(now()))))
+
+
+def current_version(store: Store) -> int:
+    """Return the version published last.
+
+    Raises
+    ------
+    NotReadyError
+        If none was published.
+    """
+    published = store.read(ROUTING_TABLES).filter(pl.col("published_at").is_not_null())
+    if published.is_empty():
+        raise NotReadyError(
+            "No routing table is published. Run `promptshed table build --publish` first."
+        )
+    return int(published.sort("published_at")["table_version"][-1])
+
+
+def load_model(store: Store, version: int | None = None) -> tuple[dict[str, object], RoutingModel]:
+    """Return a table's row and the routing model; without a version, the current one."""
+    wanted = current_version(store) if version is None else version
+    meta = store.read(ROUTING_TABLES, table_version=wanted)
+    if meta.is_empty():
+        raise UsageError(f"There is no table {wanted}. See `promptshed table list`.")
+    row = meta.row(0, named=True)
+    buckets = store.read(BUCKETS, table_version=wanted)
+    return row, routing_model(row, buckets, store.read(TABLE_ENTRIES, table_version=wanted))
+
+
+def _parity(
+    router: DomainTable,
+    data: TrainingData,
+    prompts: Prompts,
+    outcomes: Outcomes,
+    reference: int,
+    policy: Policy,
+) -> float:
+    held_out = cross_estimate(router, prompts, outcomes, data.folds)
+    return parity_value(held_out, outcomes, reference=reference, keep_quality=policy.keep_quality)
+
+
+def _candidates(outcomes: Outcomes, policy: Policy) -> Outcomes:
+    named = {*policy.model_ids, *filter(None, [policy.reference_model_id])}
+    unknown = sorted(named - set(outcomes.model_ids))
+    if unknown:
+        known = ", ".join(outcomes.model_ids)
+        raise UsageError(f"There is no model {unknown[0]!r}. Known: {known}.")
+    return outcomes.columns(policy.model_ids) if policy.model_ids else outcomes
+
+
+def _buckets(
+    data: TrainingData, assigner: Assigner, prompts: Prompts, version: int
+) -> pl.DataFrame:
+    n_unassigned = int(np.sum(prompts.memberships[:, -1] == 1.0))
+    return buckets_frame(data.domains, assigner, n_unassigned=n_unassigned, table_version=version)
+
+
+def _next_version(store: Store) -> int:
+    return int(store.read(ROUTING_TABLES)["table_version"].max() or 0) + 1  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,80 @@
+"""Estimates to decisions: the best trade of quality for cost, prompt by prompt."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.estimators.base import Estimates
+
+TIE = 0.001
+"""Utilities (in units of quality) closer than this are a tie, which the cheaper model wins."""
+
+_DEAREST = 1e300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decisions:
+    """Which model takes each prompt."""
+
+    chosen: NDArray[np.int64]
+    """Shape (n,): column of the model."""
+    runner_up: NDArray[np.int64]
+    """Shape (n,): the next best column; the chosen one where there is no other."""
+    margin: NDArray[np.float64]
+    """Shape (n,): utility, in units of quality, lost by taking the runner-up."""
+
+
+def route_by_utility(
+    estimates: Estimates, *, quality_value_usd: float, allowed: NDArray[np.bool_] | None = None
+) -> Decisions:
+    """Take the model with the highest quality − cost / quality_value_usd.
+
+    Parameters
+    ----------
+    quality_value_usd
+        US dollars that one unit of quality is worth on one prompt; infinity looks at quality
+        alone, and then costs may be unknown.
+    allowed
+        Shape (n_models,): candidates; None allows all.
+
+    Raises
+    ------
+    ValueError
+        If no model may be chosen for some prompt, because its quality or its cost is unknown.
+    """
+    utility = utilities(estimates, quality_value_usd=quality_value_usd)
+    if allowed is not None:
+        utility = np.where(allowed, utility, -np.inf)
+    stranded = ~np.isfinite(utility).any(axis=1)
+    if stranded.any():
+        raise ValueError(
+            f"{int(stranded.sum())} prompts have no candidate with a known quality and cost, "
+            f"first at row {int(np.argmax(stranded))}."
+        )
+    chosen = _best(utility, estimates.cost_usd)
+    rest = utility.copy()
+    rest[np.arange(len(rest)), chosen] = -np.inf
+    runner_up = np.where(np.isfinite(rest).any(axis=1), _best(rest, estimates.cost_usd), chosen)
+    rows = np.arange(len(utility))
+    margin = utility[rows, chosen] - utility[rows, runner_up]
+    return Decisions(chosen=chosen, runner_up=runner_up, margin=margin)
+
+
+def utilities(estimates: Estimates, *, quality_value_usd: float) -> NDArray[np.float64]:
+    """Return quality − cost / value, −inf where it is unknown; shape (n, n_models)."""
+    if np.isinf(quality_value_usd):
+        utility = estimates.quality
+    elif quality_value_usd > 0.0:
+        utility = estimates.quality - estimates.cost_usd / quality_value_usd
+    else:
+        utility = -estimates.cost_usd * 1e12  # quality is worth nothing: only cost counts
+    return np.where(np.isfinite(utility), utility, -np.inf)
+
+
+def _best(utility: NDArray[np.float64], cost_usd: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the cheapest column among ties, then the first; unknown costs come last."""
+    best = utility.max(axis=1, keepdims=True)
+    tied = (utility >= best - TIE) & np.isfinite(utility)
+    cost = np.where(np.isfinite(cost_usd), cost_usd, _DEAREST)
+    return np.argmin(np.where(tied, cost, np.inf), axis=1)
