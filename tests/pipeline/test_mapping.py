@@ -83,7 +83,7 @@ def test_routerbench_columns_are_the_wide_layout():
 )
 def test_other_wide_names_are_found(columns, expected):
     """A quality column and its cost column are paired by the model's name."""
-    [wide] = detect_mapping(["prompt", *columns], [{name: 0.5 for name in columns}]).wide
+    [wide] = detect_mapping(["prompt", *columns], [dict.fromkeys(columns, 0.5)]).wide
     assert (wide.model, wide.quality, wide.cost_usd) == expected
 
 
@@ -197,5 +197,5 @@ def test_a_broken_mapping_is_refused(text, message):
 
 def test_a_mapping_must_name_columns_that_exist():
     """The error names the missing column and those that are there."""
-    with pytest.raises(UsageError, match="not there: 'b', 'q'. Found 'a'"):
+    with pytest.raises(UsageError, match=r"not there: 'b', 'q'\. Found 'a'"):
         detect_mapping(["a"], [], given=parse_mapping("prompt=b,wide:m=q"))
