@@ -4,6 +4,7 @@ Units come from a column's name or from the user, never from its values.
 """
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -314,21 +315,21 @@ def _find_wide(
         model = re.sub(r"^quality[_|:.]|[_|:.]quality$", "", column)
         costs = [f"{model}|total_cost", f"{model}_cost", f"cost_{model}", f"{model}_cost_usd"]
         cost = next((name for name in costs if name in columns and name != column), None)
-        if (cost or model != column) and model and _may_be_quality(column, sample):
+        # beside `X|total_cost` nothing else can be meant, so any scale will do
+        highest = math.inf if cost == costs[0] else 1.0
+        if (cost or model != column) and model and _is_numeric(column, sample, highest):
             found.append(WideModel(model=model, quality=column, cost_usd=cost))
     return tuple(found)
 
 
-def _may_be_quality(column: str, sample: Sequence[Mapping[str, object]]) -> bool:
-    """Tell whether every known value is a number in [0, 1]."""
-    for row in sample:
-        value = row.get(column)
-        try:
-            if value not in (None, "") and not 0 <= float(value) <= 1:  # pyright: ignore[reportArgumentType]
-                return False
-        except (TypeError, ValueError):
-            return False
-    return True
+def _is_numeric(column: str, sample: Sequence[Mapping[str, object]], highest: float) -> bool:
+    """Tell whether every known value is a number from 0 to `highest`."""
+    known = [row[column] for row in sample if row.get(column) not in (None, "")]
+    try:
+        numbers = [float(value) for value in known]  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError):
+        return False
+    return all(0 <= number <= highest or math.isnan(number) for number in numbers)
 
 
 def _list(names: Sequence[str]) -> str:
