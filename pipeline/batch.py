@@ -20,19 +20,8 @@ from pipeline.prompt_text import normalise_text, routing_text
 from pipeline.rows import STDIN, Source, open_source, read_chunks
 from pipeline.targets import Target, open_target
 from profiles.errors import SchemaError, UsageError
+from profiles.tables import RECEIPT
 
-RECEIPT = pl.Schema(
-    {
-        "model": pl.String,
-        "domain": pl.String,
-        "confidence": pl.Float64,
-        "expected_quality": pl.Float64,
-        "expected_cost_usd": pl.Float64,
-        "fallback": pl.Boolean,
-        "reason": pl.String,
-        "table_version": pl.Int64,
-    }
-)
 EMPTY_PROMPT = "empty prompt"
 _N_REJECTS_SHOWN = 20
 _NONE = pl.DataFrame(schema=RECEIPT)

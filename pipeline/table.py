@@ -12,21 +12,7 @@ from pipeline.estimators.domain_table import Cells
 from pipeline.route import Decisions, route_by_utility, utilities
 from profiles.interval import Z_95
 from profiles.profile import UNASSIGNED
-from profiles.tables import BUCKETS, TABLE_ENTRIES, conform
-
-RECEIPT = pl.Schema(
-    {
-        "model": pl.String,
-        "domain": pl.String,
-        "confidence": pl.Float64,
-        "expected_quality": pl.Float64,
-        "expected_cost_usd": pl.Float64,
-        "fallback": pl.String,
-        "reason": pl.String,
-        "table_version": pl.Int64,
-    }
-)
-"""Columns that routing adds to a row; `fallback` is the model to try if `model` fails."""
+from profiles.tables import BUCKETS, RECEIPT, TABLE_ENTRIES, conform
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -298,6 +298,20 @@ TABLE_ENTRIES = Table(
     key=("table_version", "bucket", "rank"),
 )
 
+RECEIPT = pl.Schema(
+    {
+        "model": pl.String,
+        "domain": pl.String,
+        "confidence": pl.Float64,
+        "expected_quality": pl.Float64,
+        "expected_cost_usd": pl.Float64,
+        "fallback": pl.String,
+        "reason": pl.String,
+        "table_version": pl.Int64,
+    }
+)
+"""Columns that routing adds to a row; `fallback` is the model to try if `model` fails."""
+
 STORED = (
     IMPORTS,
     PROMPTS,

@@ -103,11 +103,10 @@ def build_table(store: Store, encoder: Encoder, policy: Policy) -> int:
 
 def publish_table(store: Store, version: int) -> None:
     """Make a table the current one; publishing it again changes nothing."""
-    row = store.read(ROUTING_TABLES, table_version=version)
-    if row.is_empty():
-        raise UsageError(f"There is no table {version}. See `promptshed table list`.")
-    if row["published_at"][0] is None:
-        store.upsert((ROUTING_TABLES, row.with_columns(published_at=pl.lit(now()))))
+    row = require_table(store, version)
+    if row["published_at"] is None:
+        published = pl.DataFrame([row | {"published_at": now()}], schema=ROUTING_TABLES.schema)
+        store.upsert((ROUTING_TABLES, published))
 
 
 def current_version(store: Store) -> int:
@@ -129,12 +128,23 @@ def current_version(store: Store) -> int:
 def load_model(store: Store, version: int | None = None) -> tuple[dict[str, object], RoutingModel]:
     """Return a table's row and the routing model; without a version, the current one."""
     wanted = current_version(store) if version is None else version
-    meta = store.read(ROUTING_TABLES, table_version=wanted)
-    if meta.is_empty():
-        raise UsageError(f"There is no table {wanted}. See `promptshed table list`.")
-    row = meta.row(0, named=True)
+    row = require_table(store, wanted)
     buckets = store.read(BUCKETS, table_version=wanted)
     return row, routing_model(row, buckets, store.read(TABLE_ENTRIES, table_version=wanted))
+
+
+def require_table(store: Store, version: int) -> dict[str, object]:
+    """Return a table's row.
+
+    Raises
+    ------
+    UsageError
+        If there is no such version.
+    """
+    meta = store.read(ROUTING_TABLES, table_version=version)
+    if meta.is_empty():
+        raise UsageError(f"There is no table {version}. See `promptshed table list`.")
+    return meta.row(0, named=True)
 
 
 def _parity(

@@ -1,0 +1,73 @@
+"""The command `promptshed`."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from profiles.errors import PromptshedError
+
+_VERBS = {
+    "demo": ("demo:demo_command", "The whole loop on real data that ships with a dependency."),
+    "import": ("importing:import_files", "Read logs and outcomes into the store."),
+    "discover": ("discovering:discover_command", "Encode, cluster and name the prompts."),
+    "domains": ("discovering:domains_group", "List, approve, reject and rename domains."),
+    "profile": ("routing:profile_command", "Profile every model in every approved domain."),
+    "table": ("routing:table_group", "Build, show, compare and publish routing tables."),
+    "evaluate": ("evaluating:evaluate_command", "Compare routers on held-out prompts."),
+    "route": ("routing:route_command", "Give every row of a file its model."),
+    "export": ("exporting:export_command", "Write the published table for other services."),
+    "app": ("serving:app_command", "Open the dashboard on 127.0.0.1."),
+    "doctor": ("serving:doctor_command", "Check versions, store and encoder; say what to do."),
+}
+_INTERRUPTED = 130
+
+
+class _LazyGroup(click.Group):
+    """Imports a verb's module when it is used, so that --help does not wait for PyTorch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        module, _, name = _VERBS[cmd_name][0].partition(":")
+        return getattr(importlib.import_module(f"pipeline.commands.{module}"), name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, help_) for verb, (_, help_) in _VERBS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="promptshed")
+def cli() -> None:
+    """Find what your LLMs are asked, and send each prompt where it is answered well and cheaply.
+
+    Exit codes: 0 ok, 1 failure, 2 usage, 3 some rows rejected, 4 gate failed, 130 interrupted.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = cli.main(args=arguments, standalone_mode=False)
+    except PromptshedError as error:
+        click.echo(f"promptshed: {error}", err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("promptshed: interrupted; run the same command again to go on.", err=True)
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

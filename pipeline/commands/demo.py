@@ -1,0 +1,35 @@
+"""`promptshed demo`."""
+
+from pathlib import Path
+
+import click
+
+from pipeline.commands.evaluating import holdout_json, print_holdout
+from pipeline.commands.shared import encoder_option, json_option, print_json, say
+from pipeline.encoders import load_encoder
+from pipeline.flows.demo import run_demo
+from pipeline.store import Store
+
+DEMO_STORE = Path("data/demo.duckdb")
+
+
+@click.command("demo")
+@click.option(
+    "--store",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=DEMO_STORE,
+    show_default=True,
+    help="Its own file, so that your data stay apart.",
+)
+@encoder_option
+@json_option
+def demo_command(path: Path, encoder_name: str, *, as_json: bool) -> None:
+    """Learn from 1,785 real prompts, route 1,824 never seen ones, and print what was saved."""
+    score, routed = run_demo(Store(path=path), load_encoder(encoder_name), say)
+    if as_json:
+        print_json(holdout_json(score))
+    else:
+        print_holdout(score)
+    say(f"The routed file: {routed}")
+    say(f"Open the app:    promptshed app --store {path}")

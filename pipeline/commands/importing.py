@@ -1,0 +1,103 @@
+"""`promptshed import`."""
+
+from pathlib import Path
+
+import click
+
+from pipeline.commands.shared import json_option, print_json, say, store_option
+from pipeline.ingest import Ingest, read_file, read_mapping, write_rejects
+from pipeline.mapping import describe
+from pipeline.scale import SCALES
+from pipeline.store import Store
+from profiles.tables import IMPORTS, OUTCOMES
+
+_SOME_ROWS_REJECTED = 3
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True)
+@store_option
+@click.option("--mapping", help="prompt=COLUMN,model=COLUMN,… or @preset.json; see the README.")
+@click.option("--quality-scale", type=click.Choice(SCALES), default="auto", show_default=True)
+@click.option(
+    "--known-models-only", is_flag=True, help="Reject rows of models the store has not seen."
+)
+@click.option("--dry-run", is_flag=True, help="Show the mapping and the counts; store nothing.")
+@json_option
+def import_files(
+    files: tuple[str, ...],
+    store: Store,
+    mapping: str | None,
+    quality_scale: str,
+    *,
+    known_models_only: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Read logs and outcomes: CSV, JSON Lines or Parquet, also .gz and .zst; - is stdin.
+
+    Importing a file twice changes nothing. Rows that cannot be read go to a rejects file.
+    """
+    known = set(store.read(OUTCOMES)["model_id"]) if known_models_only else None
+    given = read_mapping(mapping) if mapping else None
+    reports = []
+    for name in files:
+        ingest = read_file(name, mapping=given, quality_scale=quality_scale, known_models=known)
+        for line in describe(ingest.mapping):
+            say(f"  {line}")
+        reports.append(_report(name, ingest, {} if dry_run else _save(store, ingest), store))
+        say(_sentence(reports[-1], dry_run=dry_run))
+    if as_json:
+        print_json(reports)
+    return _SOME_ROWS_REJECTED if any(report["n_rejected"] for report in reports) else 0
+
+
+def _save(store: Store, ingest: Ingest) -> dict[str, int]:
+    import_id = ingest.import_row["import_id"][0]
+    if not store.read(IMPORTS, import_id=import_id).is_empty():
+        return {"prompts": 0, "outcomes": 0, "requests": 0}
+    return store.append(*ingest.tables())
+
+
+def _report(name: str, ingest: Ingest, added: dict[str, int], store: Store) -> dict[str, object]:
+    rejects = _rejects_path(name, store) if ingest.n_rejected else None
+    if rejects:
+        write_rejects(rejects, ingest.rejects)
+    return {
+        "file": name,
+        "n_rows": ingest.n_rows,
+        "n_rejected": ingest.n_rejected,
+        "n_prompts": ingest.prompts.height,
+        "n_outcomes": ingest.outcomes.height,
+        "n_models": ingest.outcomes["model_id"].n_unique(),
+        "n_new_prompts": added.get("prompts"),
+        "n_new_outcomes": added.get("outcomes"),
+        "rejects_file": str(rejects) if rejects else None,
+        "first_reject": ingest.rejects.row(0, named=True) if ingest.n_rejected else None,
+    }
+
+
+def _rejects_path(name: str, store: Store) -> Path:
+    stem = "stdin" if name == "-" else Path(name).name
+    store.path.parent.mkdir(parents=True, exist_ok=True)
+    return store.path.parent / f"{stem}.rejects.csv"
+
+
+def _sentence(report: dict[str, object], *, dry_run: bool) -> str:
+    read = (
+        f"{report['file']}: {report['n_rows']:,} rows, {report['n_prompts']:,} prompts, "
+        f"{report['n_outcomes']:,} outcomes of {report['n_models']} models"
+    )
+    stored = (
+        "; nothing stored (dry run)."
+        if dry_run
+        else (f"; new: {report['n_new_prompts']:,} prompts, {report['n_new_outcomes']:,} outcomes.")
+    )
+    if not report["rejects_file"]:
+        return read + stored
+    first = report["first_reject"]
+    shown = f" First: line {first['line']}, {first['reason']}." if isinstance(first, dict) else ""
+    return (
+        f"{read}{stored}\n{report['n_rejected']:,} rows could not be read and were kept in "
+        f"{report['rejects_file']}.{shown}"
+    )

@@ -1,0 +1,269 @@
+"""`promptshed profile`, `promptshed table …` and `promptshed route`."""
+
+import json
+import math
+
+import click
+
+from pipeline.batch import BatchSummary, route_file
+from pipeline.commands.shared import (
+    encoder_option,
+    json_option,
+    print_json,
+    print_table,
+    say,
+    store_option,
+)
+from pipeline.config import Policy
+from pipeline.encoders import load_encoder
+from pipeline.flows.routing import decider
+from pipeline.flows.tables import (
+    build_table,
+    current_version,
+    profile,
+    publish_table,
+    require_table,
+)
+from pipeline.ingest import read_mapping
+from pipeline.progress import progress_bar
+from pipeline.store import Store
+from pipeline.table import table_diff
+from pipeline.taxonomy import domains_now
+from profiles.errors import UsageError
+from profiles.profile import ALL
+from profiles.tables import BUCKETS, DOMAIN_EVENTS, PROFILE_CELLS, ROUTING_TABLES, TABLE_ENTRIES
+
+_SOME_ROWS_REJECTED = 3
+
+
+@click.command("profile")
+@store_option
+@encoder_option
+@click.option("--show", is_flag=True, help="Print model by domain.")
+@json_option
+def profile_command(store: Store, encoder_name: str, *, show: bool, as_json: bool) -> None:
+    """Build the capability profile of every model in every approved domain."""
+    profile_id = profile(store, load_encoder(encoder_name))
+    cells = store.read(PROFILE_CELLS, profile_id=profile_id)
+    if as_json:
+        print_json(cells.to_dicts())
+        return
+    if show:
+        names = dict(domains_now(store.read(DOMAIN_EVENTS)).select("domain_id", "name").iter_rows())
+        print_table(
+            ["domain", "model", "n", "quality", "95 % interval", "$ / 1,000"],
+            [
+                (
+                    "all prompts"
+                    if row["element"] == ALL
+                    else names.get(row["element"], row["element"]),
+                    row["model_id"],
+                    row["n"],
+                    _number(row["quality"], "{:.3f}"),
+                    _interval(row["quality_lo"], row["quality_hi"]),
+                    _number(row["cost_usd"], "{:.4f}", scale=1000),
+                )
+                for row in cells.iter_rows(named=True)
+            ],
+        )
+    n_elements = cells["element"].n_unique()
+    say(f"{profile_id}: {cells['model_id'].n_unique()} models in {n_elements} elements.")
+
+
+@click.group("table")
+def table_group() -> None:
+    """Build, show, compare and publish routing tables."""
+
+
+@table_group.command("build")
+@store_option
+@encoder_option
+@click.option(
+    "--quality-value-usd",
+    type=click.FloatRange(0.0),
+    help="Dollars that one unit of quality (0 to 1) is worth on one prompt. Without it: the "
+    "cheapest setting that keeps the best single model's quality on held-out folds.",
+)
+@click.option("--keep-quality", type=click.FloatRange(0.0, 1.0), default=1.0, show_default=True)
+@click.option("--models", help="The only models that may be used, by comma.")
+@click.option("--reference", help="The safe choice; the best single model by default.")
+@click.option("--publish", is_flag=True, help="Make it the current table at once.")
+def build(
+    store: Store,
+    encoder_name: str,
+    quality_value_usd: float | None,
+    keep_quality: float,
+    models: str | None,
+    reference: str | None,
+    *,
+    publish: bool,
+) -> None:
+    """Derive a routing table from outcomes and approved domains; prints its version."""
+    policy = Policy(
+        quality_value_usd=quality_value_usd,
+        keep_quality=keep_quality,
+        model_ids=tuple(part.strip() for part in models.split(",")) if models else (),
+        reference_model_id=reference,
+    )
+    version = build_table(store, load_encoder(encoder_name), policy)
+    if publish:
+        publish_table(store, version)
+    click.echo(version)
+
+
+@table_group.command("publish")
+@click.argument("version", type=int)
+@store_option
+def publish_command(version: int, store: Store) -> None:
+    """Make a table the current one."""
+    publish_table(store, version)
+    say(f"Table {version} is published.")
+
+
+@table_group.command("list")
+@store_option
+@json_option
+def list_tables(store: Store, *, as_json: bool) -> None:
+    """List all versions."""
+    tables = store.read(ROUTING_TABLES)
+    if as_json:
+        print_json(tables.to_dicts())
+        return
+    columns = ["table_version", "created_at", "published_at", "reference_model_id", "n_prompts"]
+    print_table(columns, tables.select(columns).iter_rows())
+
+
+@table_group.command("show")
+@click.option("--version", type=int, help="The current one by default.")
+@store_option
+@json_option
+def show(version: int | None, store: Store, *, as_json: bool) -> None:
+    """Print the first choice of every bucket, with its evidence."""
+    wanted = current_version(store) if version is None else version
+    meta = require_table(store, wanted)
+    buckets = store.read(BUCKETS, table_version=wanted)
+    entries = store.read(TABLE_ENTRIES, table_version=wanted)
+    if as_json:
+        shown = buckets.drop("prototype", "weights").to_dicts()
+        print_json(
+            meta
+            | {"policy": json.loads(str(meta["policy"]))}
+            | {"buckets": shown, "entries": entries.to_dicts()}
+        )
+        return
+    first = buckets.join(entries.filter(rank=1), on="bucket").sort("n_prompts", descending=True)
+    print_table(
+        ["domain", "prompts", "model", "quality", "$ / 1,000", "advantage, 95 %", "n", "why"],
+        [
+            (
+                row["name"],
+                row["n_prompts"],
+                row["model_id"],
+                _number(row["quality"], "{:.3f}"),
+                _number(row["cost_usd"], "{:.4f}", scale=1000),
+                _interval(row["advantage_lo"], row["advantage_hi"], scale=100),
+                f"{row['n']:.0f}",
+                row["reason"],
+            )
+            for row in first.iter_rows(named=True)
+        ],
+    )
+    say(f"Table {wanted}, {'published' if meta['published_at'] else 'draft'}.")
+
+
+@table_group.command("diff")
+@click.argument("before", type=int)
+@click.argument("after", type=int)
+@store_option
+@json_option
+def diff(before: int, after: int, store: Store, *, as_json: bool) -> None:
+    """Show where two versions choose differently."""
+    pairs = []
+    for version in (before, after):
+        require_table(store, version)
+        buckets = store.read(BUCKETS, table_version=version)
+        pairs.append((buckets, store.read(TABLE_ENTRIES, table_version=version)))
+    changes = table_diff(*pairs)
+    if as_json:
+        print_json(changes.to_dicts())
+        return
+    print_table(
+        ["domain", "before", "after", "change"],
+        changes.filter(changes["change"] != "same")
+        .select("name", "model_before", "model_after", "change")
+        .iter_rows(),
+    )
+    say(f"{changes.filter(change='same').height} of {changes.height} buckets choose the same.")
+
+
+@click.command("route")
+@click.argument("source")
+@click.option("-o", "--output", "target", help="Where to write; - is standard output.")
+@click.option("--version", type=int, help="Table version; the current one by default.")
+@click.option("--mapping", help="prompt=COLUMN where it is not detected.")
+@click.option("--dry-run", is_flag=True, help="Decide and count, write nothing.")
+@click.option("--raw-cells", is_flag=True, help="CSV: do not guard cells against formulas.")
+@store_option
+@encoder_option
+@json_option
+def route_command(
+    source: str,
+    target: str | None,
+    version: int | None,
+    mapping: str | None,
+    store: Store,
+    encoder_name: str,
+    *,
+    dry_run: bool,
+    raw_cells: bool,
+    as_json: bool,
+) -> int:
+    """Give every row of a file its model: same columns and order, plus the receipt."""
+    if target is None and not dry_run:
+        raise UsageError("Say where to write: -o FILE, -o - for standard output, or --dry-run.")
+    decide = decider(store, load_encoder(encoder_name), version)
+    bar = progress_bar("route", None)
+    seen = 0
+
+    def progress(n_rows: int) -> None:
+        nonlocal seen
+        bar.update(n_rows - seen)
+        seen = n_rows
+
+    summary = route_file(
+        source,
+        target or "-",
+        decide,
+        mapping=read_mapping(mapping) if mapping else None,
+        progress=progress,
+        dry_run=dry_run,
+        guard_formulas=not raw_cells,
+    )
+    bar.close()
+    say(_routed(summary))
+    if as_json and target != "-":
+        print_json(summary.__dict__ | {"path": str(summary.path) if summary.path else None})
+    return _SOME_ROWS_REJECTED if summary.n_rejected else 0
+
+
+def _routed(summary: BatchSummary) -> str:
+    cost = summary.expected_cost_usd
+    calls = ", ".join(f"{model} {n:,}" for model, n in summary.calls.items()) or "none"
+    money = "unknown cost" if cost is None else f"expected cost ${cost:,.4f}"
+    lost = f" {summary.n_rejected:,} rows could not be read." if summary.n_rejected else ""
+    empty = f" {summary.n_unroutable:,} have no prompt." if summary.n_unroutable else ""
+    return f"{summary.n_routed:,} of {summary.n_rows:,} rows routed: {calls}; {money}.{empty}{lost}"
+
+
+def _number(value: float | None, form: str, *, scale: float = 1.0) -> str | None:
+    return None if value is None or not math.isfinite(value) else form.format(scale * value)
+
+
+def _interval(lo: float | None, hi: float | None, *, scale: float = 1.0) -> str | None:
+    if lo is None or hi is None:
+        return None
+    return (
+        f"[{scale * lo:.2f}, {scale * hi:.2f}]"
+        if scale == 1.0
+        else f"[{scale * lo:+.1f}, {scale * hi:+.1f}]"
+    )

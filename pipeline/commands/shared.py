@@ -1,0 +1,96 @@
+"""Options and printing that several verbs share."""
+
+import getpass
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pipeline.store import DEFAULT_PATH, Store
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def store_option(command: _Command) -> _Command:
+    """Add --store, handed over as an open-on-demand `Store`."""
+    return click.option(
+        "--store",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=DEFAULT_PATH,
+        envvar="PROMPTSHED_STORE",
+        show_default=True,
+        show_envvar=True,
+        callback=lambda _context, _option, path: Store(path=path),
+        help="The DuckDB file to work on.",
+    )(command)
+
+
+def encoder_option(command: _Command) -> _Command:
+    """Add --encoder."""
+    return click.option(
+        "--encoder",
+        "encoder_name",
+        default="all-MiniLM-L6-v2",
+        show_default=True,
+        help="all-MiniLM-L6-v2, or a sentence-transformers folder.",
+    )(command)
+
+
+def json_option(command: _Command) -> _Command:
+    """Add --json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")(
+        command
+    )
+
+
+def actor_option(command: _Command) -> _Command:
+    """Add --by."""
+    return click.option(
+        "--by", "actor", default=getpass.getuser, help="Who decides; your user name by default."
+    )(command)
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal; standard output stays free for data."""
+    click.echo(text, err=True)
+
+
+def print_json(value: object) -> None:
+    """Print JSON to standard output; NaN and infinity become null."""
+    click.echo(json.dumps(_finite(value), ensure_ascii=False, indent=2, default=str))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return value
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print aligned columns to standard output; texts to the left, numbers to the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(len(line[i]) for line in [list(header), *cells]) for i in range(len(header))]
+    left = [all(not _is_number(line[i]) for line in cells) for i in range(len(header))]
+    for line in [list(header), *cells]:
+        padded = [
+            text.ljust(width) if to_left else text.rjust(width)
+            for text, width, to_left in zip(line, widths, left, strict=True)
+        ]
+        click.echo("  ".join(padded).rstrip())
+
+
+def _cell(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    return " ".join(str(value).split())
+
+
+def _is_number(text: str) -> bool:
+    return text == "–" or text.lstrip("+−-$").replace(",", "")[:1].isdigit()
