@@ -127,7 +127,7 @@ def _checked_json(lines: Lines, text: str) -> Record[dict[str, object]] | Reject
         return lines.reject(lines.problem)
     try:
         value = json.loads(text)
-        if "\\ud" in text.lower():
+        if "\\ud" in text or "\\uD" in text:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return lines.reject("invalid Unicode: half of a surrogate pair")

@@ -116,6 +116,12 @@ def test_a_record_is_named_by_the_line_on_which_it_starts(tmp_path):
     assert rejects == [(7, "invalid CSV: unexpected end of data", '3,"d')]
 
 
+def test_a_reject_is_named_by_its_first_line_too(tmp_path):
+    """Its raw text holds all its lines."""
+    _, _, rejects = read(write(tmp_path, CSV + b'3,"a\nb\nc",d\n'))
+    assert rejects == [(4, "expected 2 fields, found 3", '3,"a\nb\nc",d')]
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
