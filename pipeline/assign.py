@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import fminbound
 from scipy.special import log_softmax, softmax
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from pipeline.config import AssignConfig
@@ -149,6 +148,8 @@ def _logistic(
     if len(present) == 1:
         intercepts[present] = 0.0
         return weights, intercepts
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - only fitting needs it
+
     model = LogisticRegression(C=config.inverse_regularisation, max_iter=300, tol=1e-3)
     with threadpool_limits(limits=1):  # its products are small: threads cost ten times more
         model.fit(vectors, domains)

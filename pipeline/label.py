@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import CountVectorizer
 
 _N_PHRASES_IN_NAME = 2
 _N_CANDIDATES = 6
@@ -72,6 +71,8 @@ def _label_of(
 def _contrastive_phrases(
     texts: Sequence[str], cluster_ids: NDArray[np.int64], n_clusters: int
 ) -> list[tuple[str, ...]]:
+    from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415 - slow to load
+
     counter = CountVectorizer(
         binary=True,
         ngram_range=(1, 3),

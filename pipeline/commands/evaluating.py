@@ -1,7 +1,6 @@
 """`promptshed evaluate`."""
 
 import math
-from collections.abc import Iterator
 
 import click
 
@@ -126,13 +125,15 @@ def _print_evaluation(evaluation: Evaluation) -> None:
     )
 
 
-def _router_cells(score: RouterScore) -> Iterator[str | None]:
-    yield score.router
-    yield shown(score.delta_points, "{:+.2f}")
-    yield None if math.isnan(score.aiq) else f"{score.aiq:.4f}"
-    yield None if math.isnan(score.gap_closed) else f"{score.gap_closed:.1%}"
-    yield shown(score.cost_ratio, "{:.3f}")
-    yield shown(score.parity_delta_points, "{:+.2f}")
+def _router_cells(score: RouterScore) -> tuple[str | None, ...]:
+    return (
+        score.router,
+        shown(score.delta_points, "{:+.2f}"),
+        None if math.isnan(score.aiq) else f"{score.aiq:.4f}",
+        None if math.isnan(score.gap_closed) else f"{score.gap_closed:.1%}",
+        shown(score.cost_ratio, "{:.3f}"),
+        shown(score.parity_delta_points, "{:+.2f}"),
+    )
 
 
 def _dollars(cost_usd: float) -> str:
