@@ -1,0 +1,190 @@
+"""The routing table as files that any language can read: JSON, safetensors and checked examples."""
+
+import importlib.metadata
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from pipeline.assign import assign
+from pipeline.atomic import replaced_file
+from pipeline.embed import Encoder
+from pipeline.route import TIE, utilities
+from pipeline.table import RoutingModel, decide
+from profiles.profile import UNASSIGNED
+
+SCHEMA_FILE = Path(__file__).parent.parent / "profiles" / "schemas" / "routing_table.schema.json"
+SAMPLE_TEXTS = (
+    "Write a Python function that merges two sorted lists.",
+    "A train leaves at 9:40 and arrives at 13:05. How long does the journey take?",
+    "Translate into French: the meeting is moved to Thursday.",
+    "Summarise the causes of the French Revolution in three sentences.",
+    "Which gas makes up most of the air we breathe?",
+    "Draft a friendly reply that declines an invitation to speak.",
+)
+_N_RANDOM = 40
+_SAFE_DISTANCE = 1e-5
+"""Examples nearer than this to a threshold are left out: rounding could turn them."""
+_HOW = (
+    "x is the unit vector of the prompt by `encoder`; p = softmax((weights x + intercepts) / "
+    "temperature); d = argmax p. If prototypes[d] . x < radii[d], the membership w is 1 for the "
+    "last bucket and 0 elsewhere; otherwise w is p, and 0 for the last bucket. "
+    "q = w quality, c = w cost_usd; u = q - c / quality_value_usd (u = q where that is null). "
+    "Among the models with u >= max u - tie, take the one with the least c, then the first. "
+    "The confidence is p[d]; the bucket shown is argmax w. The fallback is the reference model, "
+    "or, where that was chosen, the same rule over the other models."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artefact:
+    """A published table, ready to be written."""
+
+    meta: Mapping[str, object]
+    """The row of the routing_tables table."""
+    buckets: pl.DataFrame
+    entries: pl.DataFrame
+    model: RoutingModel
+
+
+def write_artefact(artefact: Artefact, folder: Path, encoder: Encoder) -> list[Path]:
+    """Write routing_table.json with its schema, prototypes.safetensors and conformance.jsonl."""
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {
+        "routing_table.json": _json_bytes(table_json(artefact)),
+        "routing_table.schema.json": SCHEMA_FILE.read_bytes(),
+        "prototypes.safetensors": save(_tensors(artefact.model)),
+        "conformance.jsonl": b"".join(
+            json.dumps(row, ensure_ascii=False).encode() + b"\n"
+            for row in conformance_rows(artefact.model, encoder)
+        ),
+    }
+    for name, content in contents.items():
+        with replaced_file(folder / name) as temporary:
+            temporary.write_bytes(content)
+    return [folder / name for name in contents]
+
+
+def table_json(artefact: Artefact) -> dict[str, object]:
+    """Return the contents of routing_table.json, as `routing_table.schema.json` describes them."""
+    meta, model = artefact.meta, artefact.model
+    name, digest, pooling, _ = (*str(meta["encoder_id"]).split(":"), "", "", "")[:4]
+    value = model.quality_value_usd
+    return {
+        "schema": "promptshed/routing-table",
+        "schema_version": 1,
+        "generator": f"promptshed {importlib.metadata.version('promptshed')}",
+        "table_version": model.table_version,
+        "created_at": str(meta["created_at"]),
+        "published_at": str(meta["published_at"]) if meta["published_at"] else None,
+        "encoder": {
+            "id": meta["encoder_id"],
+            "name": name,
+            "weights_sha256_prefix": digest,
+            "pooling": pooling,
+            "n_dims": model.assigner.weights.shape[1],
+            "unit_length": True,
+        },
+        "how_to_decide": _HOW,
+        "models": list(model.model_ids),
+        "reference_model": model.model_ids[model.reference],
+        "quality_value_usd": value if np.isfinite(value) else None,
+        "tie": TIE,
+        "temperature": model.assigner.temperature,
+        "policy": json.loads(str(meta["policy"])),
+        "n_prompts": meta["n_prompts"],
+        "buckets": _buckets_json(artefact.buckets, artefact.entries),
+    }
+
+
+def conformance_rows(model: RoutingModel, encoder: Encoder) -> list[dict[str, object]]:
+    """Return inputs and the choices a reader must make of them, without any logged prompt.
+
+    Vectors are the prototypes, points between them, random ones, and those of a few fixed texts.
+    """
+    texts: Sequence[str | None] = SAMPLE_TEXTS
+    vectors = np.concatenate([encoder.encode(SAMPLE_TEXTS), _synthetic(model)])
+    texts = [*texts, *[None] * (len(vectors) - len(texts))]
+    receipts = decide(vectors, model)
+    buckets = assign(vectors, model.assigner).buckets
+    ids = (*model.domain_ids, UNASSIGNED)
+    return [
+        {"text": text, "vector": vector.tolist(), "domain_id": ids[bucket]}
+        | {k: row[k] for k in _CHECKED}
+        for text, vector, bucket, row, is_safe in zip(
+            texts,
+            vectors,
+            buckets,
+            receipts.iter_rows(named=True),
+            _safe(vectors, model),
+            strict=True,
+        )
+        if is_safe
+    ]
+
+
+_CHECKED = ("model", "confidence", "expected_quality", "expected_cost_usd", "fallback")
+
+
+def _synthetic(model: RoutingModel) -> NDArray[np.float32]:
+    generator = np.random.default_rng(0)
+    prototypes = model.assigner.prototypes
+    between = prototypes + np.roll(prototypes, 1, axis=0)
+    noise = generator.normal(size=(_N_RANDOM, prototypes.shape[1])).astype(np.float32)
+    near = prototypes[generator.integers(len(prototypes), size=_N_RANDOM)] + 0.04 * noise
+    stacked = np.concatenate([prototypes, between, near, noise[:4]])
+    norms = np.linalg.norm(stacked, axis=1, keepdims=True)
+    return (stacked / np.maximum(norms, 1e-12)).astype(np.float32)
+
+
+def _safe(vectors: NDArray[np.float32], model: RoutingModel) -> NDArray[np.bool_]:
+    """Return where no threshold is so near that rounding could change the choice."""
+    assignment = assign(vectors, model.assigner)
+    likeliest = assignment.probabilities.argmax(axis=1)
+    similarity = np.einsum("nd,nd->n", vectors, model.assigner.prototypes[likeliest])
+    ordered = -np.sort(-assignment.probabilities, axis=1)
+    clear = np.abs(similarity - model.assigner.radii[likeliest]) > _SAFE_DISTANCE
+    if ordered.shape[1] > 1:
+        clear &= ordered[:, 0] - ordered[:, 1] > _SAFE_DISTANCE
+    utility = utilities(model.estimate(assignment), quality_value_usd=model.quality_value_usd)
+    behind = utility.max(axis=1, keepdims=True) - utility
+    return clear & (np.abs(behind - TIE) > _SAFE_DISTANCE).all(axis=1)
+
+
+def _tensors(model: RoutingModel) -> dict[str, NDArray]:
+    return {
+        "weights": np.ascontiguousarray(model.assigner.weights),
+        "intercepts": np.ascontiguousarray(model.assigner.intercepts),
+        "prototypes": np.ascontiguousarray(model.assigner.prototypes),
+        "radii": np.ascontiguousarray(model.assigner.radii),
+        "quality": np.ascontiguousarray(model.quality),
+        "cost_usd": np.ascontiguousarray(model.cost_usd),
+    }
+
+
+def _buckets_json(buckets: pl.DataFrame, entries: pl.DataFrame) -> list[dict[str, object]]:
+    shown = ["model_id", "quality", "advantage", "advantage_lo", "advantage_hi", "cost_usd", "n"]
+    ranked = entries.sort("bucket", "rank")
+    return [
+        {
+            "bucket": row["bucket"],
+            "domain_id": row["domain_id"],
+            "name": row["name"],
+            "n_prompts": row["n_prompts"],
+            "radius": row["radius"],
+            "ranking": ranked.filter(pl.col("bucket") == row["bucket"])
+            .select(*shown, "margin_usd", "reason")
+            .rename({"model_id": "model"})
+            .to_dicts(),
+        }
+        for row in buckets.sort("bucket").iter_rows(named=True)
+    ]
+
+
+def _json_bytes(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n"

@@ -1,0 +1,75 @@
+// Reads an exported routing table without any dependency and checks every conformance row.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const folder = process.argv[2];
+const table = JSON.parse(readFileSync(join(folder, "routing_table.json"), "utf8"));
+
+function readTensors(path) {
+  const bytes = readFileSync(path);
+  const headerLength = Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.subarray(8, 8 + headerLength).toString("utf8"));
+  const kinds = { F32: Float32Array, F64: Float64Array };
+  return Object.fromEntries(
+    Object.entries(header)
+      .filter(([name]) => name !== "__metadata__")
+      .map(([name, { dtype, data_offsets: [start, end] }]) => {
+        const part = bytes.subarray(8 + headerLength + start, 8 + headerLength + end);
+        const aligned = part.buffer.slice(part.byteOffset, part.byteOffset + part.byteLength);
+        return [name, new kinds[dtype](aligned)];
+      }),
+  );
+}
+
+const tensors = readTensors(join(folder, "prototypes.safetensors"));
+const nDims = table.encoder.n_dims;
+const nModels = table.models.length;
+const nDomains = table.buckets.length - 1;
+
+const dot = (matrix, row, x) => x.reduce((sum, value, i) => sum + matrix[row * nDims + i] * value, 0);
+
+function memberships(x) {
+  const logits = [...Array(nDomains).keys()].map(
+    (d) => (dot(tensors.weights, d, x) + tensors.intercepts[d]) / table.temperature,
+  );
+  const largest = Math.max(...logits);
+  const powers = logits.map((logit) => Math.exp(logit - largest));
+  const total = powers.reduce((a, b) => a + b, 0);
+  const p = powers.map((power) => power / total);
+  const likeliest = p.indexOf(Math.max(...p));
+  const refused = dot(tensors.prototypes, likeliest, x) < tensors.radii[likeliest];
+  return { confidence: p[likeliest], w: refused ? [...p.map(() => 0), 1] : [...p, 0] };
+}
+
+const mix = (w, matrix, m) => w.reduce((sum, share, b) => sum + (share ? share * matrix[b * nModels + m] : 0), 0);
+
+function best(utility, cost) {
+  const limit = Math.max(...utility) - table.tie;
+  const tied = utility.map((u, m) => m).filter((m) => utility[m] >= limit);
+  return tied.reduce((a, b) => (cost[b] < cost[a] ? b : a));
+}
+
+function decide(x) {
+  const { confidence, w } = memberships(x);
+  const columns = table.models.map((_, m) => m);
+  const quality = columns.map((m) => mix(w, tensors.quality, m));
+  const cost = columns.map((m) => mix(w, tensors.cost_usd, m));
+  const value = table.quality_value_usd;
+  const utility = columns.map((m) => (value === null ? quality[m] : quality[m] - cost[m] / value));
+  const chosen = best(utility, cost);
+  const reference = table.models.indexOf(table.reference_model);
+  const rest = utility.map((u, m) => (m === chosen ? -Infinity : u));
+  const fallback = chosen === reference && nModels > 1 ? best(rest, cost) : reference;
+  return {
+    model: table.models[chosen], fallback: table.models[fallback], confidence,
+    domain_id: table.buckets[w.indexOf(Math.max(...w))].domain_id,
+    expected_quality: quality[chosen], expected_cost_usd: cost[chosen],
+  };
+}
+
+const rows = readFileSync(join(folder, "conformance.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line));
+const near = (a, b) => Math.abs(a - b) <= 1e-5 * Math.max(1, Math.abs(b ?? 0));
+const agrees = (wanted, found) => (typeof found === "number" && wanted !== null ? near(found, wanted) : wanted === null || found === wanted);
+const wrong = rows.filter((row) => !Object.entries(decide(row.vector)).every(([key, found]) => agrees(row[key], found)));
+console.log(JSON.stringify({ n_rows: rows.length, n_wrong: wrong.length }));
+process.exit(wrong.length ? 1 : 0);
