@@ -21,7 +21,7 @@ from pipeline.frontier import (
     quality_values,
     sweep_router,
 )
-from pipeline.route import route_by_utility
+from pipeline.route import choose_by_utility
 from profiles.outcomes import Outcomes
 
 
@@ -162,10 +162,10 @@ def _score_router(split: Split, baselines: SplitBaselines, estimator: Estimator)
     cost, quality = means_of(sweep.chosen, split.test_outcomes)
     single_cost = split.test_outcomes.cost_usd.mean(axis=0)
     reach = cost_to_reach(cost, quality, float(baselines.reference_quality.mean()))
-    at_parity = route_by_utility(estimates, quality_value_usd=value)
+    at_parity = choose_by_utility(estimates, quality_value_usd=value)
     return SplitScore(
         quality_first=choice_of(sweep.chosen[0], split.test_outcomes),
-        at_parity=choice_of(at_parity.chosen, split.test_outcomes),
+        at_parity=choice_of(at_parity, split.test_outcomes),
         parity_value_usd=value,
         aiq=average_improvement(
             cost,

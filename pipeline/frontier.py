@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.estimators.base import Estimates
-from pipeline.route import route_by_utility
+from pipeline.route import choose_by_utility
 from profiles.outcomes import Outcomes
 
 _N_STEPS = 81
@@ -38,7 +38,7 @@ def quality_values(outcomes: Outcomes) -> NDArray[np.float64]:
 def sweep_router(estimates: Estimates, values: NDArray[np.float64]) -> Sweep:
     """Decide every prompt at every value of quality."""
     chosen = np.stack(
-        [route_by_utility(estimates, quality_value_usd=float(value)).chosen for value in values]
+        [choose_by_utility(estimates, quality_value_usd=float(value)) for value in values]
     )
     return Sweep(quality_value_usd=values, chosen=chosen)
 

@@ -46,19 +46,21 @@ def route_by_utility(
     utility = utilities(estimates, quality_value_usd=quality_value_usd)
     if allowed is not None:
         utility = np.where(allowed, utility, -np.inf)
-    stranded = ~np.isfinite(utility).any(axis=1)
-    if stranded.any():
-        raise ValueError(
-            f"{int(stranded.sum())} prompts have no candidate with a known quality and cost, "
-            f"first at row {int(np.argmax(stranded))}."
-        )
     chosen = _best(utility, estimates.cost_usd)
-    rest = utility.copy()
-    rest[np.arange(len(rest)), chosen] = -np.inf
-    runner_up = np.where(np.isfinite(rest).any(axis=1), _best(rest, estimates.cost_usd), chosen)
     rows = np.arange(len(utility))
+    rest = utility.copy()
+    rest[rows, chosen] = -np.inf
+    other = np.isfinite(rest).any(axis=1)
+    runner_up = chosen.copy()
+    runner_up[other] = _best(rest[other], estimates.cost_usd[other])
     margin = utility[rows, chosen] - utility[rows, runner_up]
     return Decisions(chosen=chosen, runner_up=runner_up, margin=margin)
+
+
+def choose_by_utility(estimates: Estimates, *, quality_value_usd: float) -> NDArray[np.int64]:
+    """Return only the chosen columns of `route_by_utility`, shape (n,)."""
+    utility = utilities(estimates, quality_value_usd=quality_value_usd)
+    return _best(utility, estimates.cost_usd)
 
 
 def utilities(estimates: Estimates, *, quality_value_usd: float) -> NDArray[np.float64]:
@@ -75,6 +77,12 @@ def utilities(estimates: Estimates, *, quality_value_usd: float) -> NDArray[np.f
 def _best(utility: NDArray[np.float64], cost_usd: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the cheapest column among ties, then the first; unknown costs come last."""
     best = utility.max(axis=1, keepdims=True)
+    stranded = ~np.isfinite(best)
+    if stranded.any():
+        raise ValueError(
+            f"{int(stranded.sum())} prompts have no candidate with a known quality and cost, "
+            f"first at row {int(np.argmax(stranded))}."
+        )
     tied = (utility >= best - TIE) & np.isfinite(utility)
     cost = np.where(np.isfinite(cost_usd), cost_usd, _DEAREST)
     return np.argmin(np.where(tied, cost, np.inf), axis=1)

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from pipeline.assign import Assigner, Assignment, assign
 from pipeline.estimators.base import Estimates
 from pipeline.estimators.domain_table import Cells
-from pipeline.route import Decisions, route_by_utility, utilities
+from pipeline.route import Decisions, choose_by_utility, route_by_utility, utilities
 from profiles.interval import Z_95
 from profiles.profile import UNASSIGNED
-from profiles.tables import BUCKETS, RECEIPT, TABLE_ENTRIES, conform
+from profiles.tables import RECEIPT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +97,8 @@ def _fallbacks(decisions: Decisions, reference: int) -> NDArray[np.int64]:
     return np.where(decisions.chosen == reference, decisions.runner_up, reference)
 
 
-def table_entries(cells: Cells, *, quality_value_usd: float, table_version: int) -> pl.DataFrame:
-    """Rank the models of each bucket by value; returns the TABLE_ENTRIES table."""
+def table_entries(cells: Cells, *, quality_value_usd: float) -> pl.DataFrame:
+    """Rank the models of each bucket by value; the TABLE_ENTRIES table without its version."""
     estimates = Estimates(
         model_ids=cells.model_ids,
         quality=cells.quality,
@@ -106,14 +106,13 @@ def table_entries(cells: Cells, *, quality_value_usd: float, table_version: int)
         standard_error=cells.advantage_sd,
     )
     utility = utilities(estimates, quality_value_usd=quality_value_usd)
-    first = route_by_utility(estimates, quality_value_usd=quality_value_usd).chosen
+    first = choose_by_utility(estimates, quality_value_usd=quality_value_usd)
     rows = [
         entry
         for bucket in range(len(cells.quality))
         for entry in _ranked(cells, utility[bucket], int(first[bucket]), bucket, quality_value_usd)
     ]
-    frame = pl.DataFrame(rows).with_columns(table_version=pl.lit(table_version))
-    return conform(frame.fill_nan(None), TABLE_ENTRIES)
+    return pl.DataFrame(rows).fill_nan(None)
 
 
 def _ranked(
@@ -162,10 +161,8 @@ def _entry_reason(cells: Cells, bucket: int, column: int, rank: int) -> str:
     return f"{points:+.1f} points at {-saved:+.0%} cost against {reference_id}"
 
 
-def buckets_frame(
-    domains: pl.DataFrame, assigner: Assigner, *, n_unassigned: int, table_version: int
-) -> pl.DataFrame:
-    """Return the BUCKETS table: one row for each domain, in row order, then `unassigned`.
+def buckets_frame(domains: pl.DataFrame, assigner: Assigner, *, n_unassigned: int) -> pl.DataFrame:
+    """Return the BUCKETS table without its version: the domains in row order, then `unassigned`.
 
     Parameters
     ----------
@@ -197,8 +194,7 @@ def buckets_frame(
         },
         schema=known.schema,
     )
-    stacked = pl.concat([known, rest]).with_row_index("bucket")
-    return conform(stacked.with_columns(table_version=pl.lit(table_version)), BUCKETS)
+    return pl.concat([known, rest]).with_row_index("bucket")
 
 
 def routing_model(

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from profiles.interval import beta_interval
-from profiles.tables import PROFILE_CELLS, conform
 
 ALL = "all"
 UNASSIGNED = "unassigned"
@@ -18,9 +17,7 @@ _DEFAULT_PSEUDO_COUNTS = 40.0
 _PSEUDO_COUNT_RANGE = (1.0, 400.0)
 
 
-def build_profile(
-    outcomes: pl.DataFrame, elements: pl.DataFrame, *, profile_id: str
-) -> pl.DataFrame:
+def build_profile(outcomes: pl.DataFrame, elements: pl.DataFrame) -> pl.DataFrame:
     """Summarise outcomes per model and element.
 
     Parameters
@@ -30,13 +27,12 @@ def build_profile(
     elements
         Columns prompt_id and element: the domain of each prompt, or `unassigned`. A row for
         every prompt with an outcome; prompts not listed count for `all` only.
-    profile_id
-        Written into every row.
 
     Returns
     -------
     DataFrame
-        The PROFILE_CELLS table: every model x every element, `all` included. A cell without an
+        The PROFILE_CELLS table without its profile_id: every model x every element, `all`
+        included. A cell without an
         outcome has n = 0, the additive prior as quality, and null cost, tokens and latency.
 
     Notes
@@ -56,8 +52,7 @@ def build_profile(
         .sort("element", "model_id")
     )
     binary = bool(outcomes.select((pl.col("quality").is_in([0.0, 1.0])).all()).item())
-    shrunk = _shrink(grid, binary=binary)
-    return conform(shrunk.with_columns(profile_id=pl.lit(profile_id)), PROFILE_CELLS)
+    return _shrink(grid, binary=binary)
 
 
 def _summarise(placed: pl.DataFrame) -> pl.DataFrame:

@@ -246,6 +246,7 @@ ROUTING_TABLES = Table(
     schema=pl.Schema(
         {
             "table_version": pl.Int64,  # 1, 2, …; immutable
+            "content_digest": pl.String,  # equal content keeps its number
             "created_at": UTC_TIME,
             "published_at": UTC_TIME,  # null is a draft; the newest published one is current
             "encoder_id": pl.String,

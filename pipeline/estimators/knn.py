@@ -13,70 +13,91 @@ _BATCH = 2_048
 
 @dataclass(frozen=True, kw_only=True)
 class NearestNeighbours:
-    """Settings; with several values, the one with the best leave-one-out routing is taken."""
+    """Settings; of several values, the one with the best leave-one-out routing is taken."""
 
     n_neighbours: tuple[int, ...] = (50, 100, 200)
 
     def fit(self, prompts: Prompts, outcomes: Outcomes) -> "FittedNeighbours":
         """Choose the number of neighbours on the training prompts alone."""
-        candidates = [
-            FittedNeighbours(vectors=prompts.vectors, outcomes=outcomes, n_neighbours=k)
-            for k in self.n_neighbours
-        ]
-        if len(candidates) == 1:
-            return candidates[0]
-        return max(candidates, key=lambda fitted: _leave_one_out_quality(fitted, prompts))
+        quality = _filled(outcomes.quality)
+        best = self.n_neighbours[0]
+        if len(self.n_neighbours) > 1:
+            best = _best_count(self.n_neighbours, prompts.vectors, quality)
+        return FittedNeighbours(
+            vectors=prompts.vectors,
+            model_ids=outcomes.model_ids,
+            quality=quality,
+            cost_usd=_filled(outcomes.cost_usd),
+            reference=best_single(outcomes),
+            n_neighbours=best,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class FittedNeighbours:
-    """Training vectors and outcomes."""
+    """Training vectors and outcomes; a model's mean stands where its outcome is unknown."""
 
     vectors: NDArray[np.float32]
-    outcomes: Outcomes
+    model_ids: tuple[str, ...]
+    quality: NDArray[np.float64]
+    cost_usd: NDArray[np.float64]
+    reference: int
     n_neighbours: int
 
     def estimate(self, prompts: Prompts) -> Estimates:
         """Average the outcomes of the nearest training prompts by cosine."""
-        return self._average(prompts, skip_nearest=0)
-
-    def leave_one_out(self, prompts: Prompts) -> Estimates:
-        """Estimate the training prompts themselves, each without its own outcome."""
-        return self._average(prompts, skip_nearest=1)
-
-    def _average(self, prompts: Prompts, *, skip_nearest: int) -> Estimates:
-        quality = _filled(self.outcomes.quality)
-        cost = _filled(self.outcomes.cost_usd)
-        difference = quality - quality[:, [best_single(self.outcomes)]]
-        count = min(self.n_neighbours, len(self.vectors) - skip_nearest)
+        count = min(self.n_neighbours, len(self.vectors))
+        difference = self.quality - self.quality[:, [self.reference]]
         parts = []
         for start in range(0, len(prompts.texts), _BATCH):
-            similarity = prompts.vectors[start : start + _BATCH] @ self.vectors.T
-            nearest = _top(similarity, count + skip_nearest)[:, skip_nearest:]
-            error = difference[nearest].std(axis=1) / np.sqrt(max(count, 1))
-            parts.append((quality[nearest].mean(axis=1), cost[nearest].mean(axis=1), error))
-        stacked = [np.concatenate(part) for part in zip(*parts, strict=True)]
+            nearest = _nearest(prompts.vectors[start : start + _BATCH], self.vectors, count)
+            parts.append(
+                (
+                    self.quality[nearest].mean(axis=1),
+                    self.cost_usd[nearest].mean(axis=1),
+                    difference[nearest].std(axis=1) / np.sqrt(count),
+                )
+            )
+        quality, cost_usd, error = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Estimates(
-            model_ids=self.outcomes.model_ids,
-            quality=stacked[0],
-            cost_usd=stacked[1],
-            standard_error=stacked[2],
+            model_ids=self.model_ids, quality=quality, cost_usd=cost_usd, standard_error=error
         )
 
 
-def _leave_one_out_quality(fitted: FittedNeighbours, prompts: Prompts) -> float:
-    """Return the mean quality of taking each prompt's best estimate."""
-    chosen = fitted.leave_one_out(prompts).quality.argmax(axis=1)
-    return float(_filled(fitted.outcomes.quality)[np.arange(len(chosen)), chosen].mean())
+def _best_count(
+    counts: tuple[int, ...], vectors: NDArray[np.float32], quality: NDArray[np.float64]
+) -> int:
+    """Return the count whose best estimates, each prompt left out of its own, do best."""
+    reached = np.zeros(len(counts))
+    for start in range(0, len(vectors), _BATCH):
+        part = vectors[start : start + _BATCH]
+        own = np.arange(start, start + len(part))
+        nearest = _nearest(part, vectors, min(max(counts) + 1, len(vectors)))
+        others = np.where(nearest == own[:, None], -1, nearest)
+        for position, count in enumerate(counts):
+            picked = _without_own(others, count)
+            chosen = quality[picked].mean(axis=1).argmax(axis=1)
+            reached[position] += quality[own, chosen].sum()
+    return counts[int(np.argmax(reached))]
 
 
-def _top(similarity: NDArray[np.float32], count: int) -> NDArray[np.intp]:
-    """Return the columns of the largest entries, largest first."""
-    part = np.argpartition(-similarity, min(count, similarity.shape[1]) - 1, axis=1)[:, :count]
-    order = np.argsort(-np.take_along_axis(similarity, part, axis=1), axis=1, kind="stable")
+def _without_own(nearest: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    """Return the first `count` columns that are not -1, in order."""
+    order = np.argsort(nearest < 0, axis=1, kind="stable")
+    kept = np.take_along_axis(nearest, order, axis=1)
+    n_known = int((nearest >= 0).sum(axis=1).min())
+    return kept[:, : max(min(count, n_known), 1)]
+
+
+def _nearest(
+    vectors: NDArray[np.float32], among: NDArray[np.float32], count: int
+) -> NDArray[np.intp]:
+    """Return the rows of the most similar vectors, most similar first; ties by row."""
+    similarity = vectors @ among.T
+    part = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
+    order = np.lexsort((part, -np.take_along_axis(similarity, part, axis=1)), axis=1)
     return np.take_along_axis(part, order, axis=1)
 
 
 def _filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Put a model's mean where its outcome is unknown."""
     return np.where(np.isfinite(values), values, column_means(values))

@@ -24,7 +24,7 @@ from pipeline.flows.tables import load_model
 from pipeline.flows.training import TrainingData, as_prompts, fitted_memberships, read_training_data
 from pipeline.ingest import Ingest
 from pipeline.progress import progress_bar
-from pipeline.route import route_by_utility
+from pipeline.route import choose_by_utility
 from pipeline.split import in_test
 from pipeline.store import Store
 from pipeline.table import RoutingModel
@@ -149,8 +149,7 @@ def score_holdout(
     for name, version in versions.items():
         model = load_model(store, version)[1]
         estimates = model.estimate(assign(vectors, model.assigner))
-        decisions = route_by_utility(estimates, quality_value_usd=model.quality_value_usd)
-        choices[name] = decisions.chosen
+        choices[name] = choose_by_utility(estimates, quality_value_usd=model.quality_value_usd)
     choices["oracle"] = oracle_columns(tested)
     return HoldoutScore(
         n_prompts=len(kept),

@@ -1,9 +1,10 @@
 """Profile, build, publish: what is known of each model, and the routing table it gives."""
 
+import json
+
 import numpy as np
 import polars as pl
 
-from pipeline.assign import Assigner
 from pipeline.config import Policy, as_json, digest
 from pipeline.embed import Encoder
 from pipeline.estimators.base import Prompts, best_single, cross_estimate
@@ -32,7 +33,10 @@ from profiles.tables import (
 
 
 def profile(store: Store, encoder: Encoder) -> str:
-    """Build the capability profile of every model in every approved domain; returns its id."""
+    """Build the capability profile of every model in every approved domain; returns its id.
+
+    The same outcomes and domains give the same profile, kept once.
+    """
     data = read_training_data(store, encoder)
     _, memberships = fitted_memberships(data)
     names = np.array([*data.domains["domain_id"], UNASSIGNED], dtype=object)
@@ -40,15 +44,18 @@ def profile(store: Store, encoder: Encoder) -> str:
         {"prompt_id": data.prompt_ids, "element": names[memberships.argmax(axis=1)]},
         schema={"prompt_id": pl.String, "element": pl.String},
     )
-    profile_id = "prof-" + digest(encoder.encoder_id, elements.write_csv(), str(now()))
-    cells = build_profile(store.read(OUTCOMES), elements, profile_id=profile_id)
+    cells = build_profile(store.read(OUTCOMES), elements)
+    profile_id = "prof-" + digest(encoder.encoder_id, cells.write_json())
     row = {
         "profile_id": profile_id,
         "created_at": now(),
         "encoder_id": encoder.encoder_id,
         "n_prompts": len(data.prompt_ids),
     }
-    store.append((PROFILES, pl.DataFrame([row], schema=PROFILES.schema)), (PROFILE_CELLS, cells))
+    store.append(
+        (PROFILES, pl.DataFrame([row], schema=PROFILES.schema)),
+        (PROFILE_CELLS, cells.with_columns(profile_id=pl.lit(profile_id))),
+    )
     return profile_id
 
 
@@ -78,10 +85,11 @@ def build_table(store: Store, encoder: Encoder, policy: Policy) -> int:
     value = policy.quality_value_usd
     if value is None:
         value = _parity(router, data, prompts, outcomes, reference, policy)
-    version = _next_version(store)
+    cells = router.fit(prompts, outcomes).cells
+    n_unassigned = int(np.sum(memberships[:, -1] == 1.0))
+    buckets = buckets_frame(data.domains, assigner, n_unassigned=n_unassigned)
+    entries = table_entries(cells, quality_value_usd=value)
     meta = {
-        "table_version": version,
-        "created_at": now(),
         "encoder_id": encoder.encoder_id,
         "policy": as_json(policy),
         "reference_model_id": outcomes.model_ids[reference],
@@ -89,14 +97,30 @@ def build_table(store: Store, encoder: Encoder, policy: Policy) -> int:
         "n_prompts": len(data.prompt_ids),
         "temperature": assigner.temperature,
     }
-    cells = router.fit(prompts, outcomes).cells
+    return _save_once(store, meta, buckets, entries)
+
+
+def _save_once(
+    store: Store, meta: dict[str, object], buckets: pl.DataFrame, entries: pl.DataFrame
+) -> int:
+    """Save a table under the next number; an equal one that is there already keeps its own."""
+    content = digest(json.dumps(meta), buckets.write_json(), entries.write_json())
+    tables = store.read(ROUTING_TABLES)
+    same = tables.filter(pl.col("content_digest") == content)
+    if not same.is_empty():
+        return int(same["table_version"][0])
+    version = tables.height + 1
+    row = meta | {
+        "table_version": version,
+        "content_digest": content,
+        "created_at": now(),
+        "published_at": None,
+    }
+    number = pl.lit(version, dtype=pl.Int64).alias("table_version")
     store.append(
-        (
-            ROUTING_TABLES,
-            pl.DataFrame([meta | {"published_at": None}], schema=ROUTING_TABLES.schema),
-        ),
-        (BUCKETS, _buckets(data, assigner, prompts, version)),
-        (TABLE_ENTRIES, table_entries(cells, quality_value_usd=value, table_version=version)),
+        (ROUTING_TABLES, pl.DataFrame([row], schema=ROUTING_TABLES.schema)),
+        (BUCKETS, buckets.with_columns(number)),
+        (TABLE_ENTRIES, entries.with_columns(number)),
     )
     return version
 
@@ -166,14 +190,3 @@ def _candidates(outcomes: Outcomes, policy: Policy) -> Outcomes:
         known = ", ".join(outcomes.model_ids)
         raise UsageError(f"There is no model {unknown[0]!r}. Known: {known}.")
     return outcomes.columns(policy.model_ids) if policy.model_ids else outcomes
-
-
-def _buckets(
-    data: TrainingData, assigner: Assigner, prompts: Prompts, version: int
-) -> pl.DataFrame:
-    n_unassigned = int(np.sum(prompts.memberships[:, -1] == 1.0))
-    return buckets_frame(data.domains, assigner, n_unassigned=n_unassigned, table_version=version)
-
-
-def _next_version(store: Store) -> int:
-    return int(store.read(ROUTING_TABLES)["table_version"].max() or 0) + 1  # pyright: ignore[reportArgumentType]
