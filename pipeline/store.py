@@ -30,6 +30,7 @@ _SQL_TYPES: Mapping[pl.DataType, str] = {
     pl.List(pl.String): "VARCHAR[]",
     pl.Datetime("us", "UTC"): "TIMESTAMPTZ",
 }
+_APPEND = "INSERT OR IGNORE INTO"
 _Result = TypeVar("_Result")
 _IN_PROCESS = threading.RLock()  # one process cannot hold a file read-only and read-write at once
 
@@ -86,12 +87,18 @@ class Store:
     def append(self, *results: tuple[Table, pl.DataFrame]) -> dict[str, int]:
         """Add rows in one transaction, keeping those whose key is already there.
 
+        Raises
+        ------
+        StoreError
+            If a number of a numbered table was taken by someone else meanwhile; then nothing of
+            this call is stored.
+
         Returns
         -------
         dict
             For each table, how many rows were new.
         """
-        return self._write(results, "INSERT OR IGNORE INTO")
+        return self._write(results, _APPEND)
 
     def upsert(self, *results: tuple[Table, pl.DataFrame]) -> dict[str, int]:
         """Add rows in one transaction, replacing those whose key is already there.
@@ -205,7 +212,20 @@ def _insert(
     [(before,)] = connection.sql(count).fetchall()
     connection.register("incoming", frame)
     columns = ", ".join(table.schema)
+    if table.numbered and verb == _APPEND:
+        _refuse_taken_numbers(connection, table)
     connection.sql(f"{verb} {table.name} ({columns}) SELECT {columns} FROM incoming")
     connection.unregister("incoming")
     [(after,)] = connection.sql(count).fetchall()
     return after - before
+
+
+def _refuse_taken_numbers(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    [(n_taken,)] = connection.sql(
+        f"SELECT count(*) FROM {table.name} SEMI JOIN incoming USING ({', '.join(table.key)})"
+    ).fetchall()
+    if n_taken:
+        raise StoreError(
+            f"Someone else has changed {table.name.replace('_', ' ')} meanwhile, so nothing of "
+            "yours was saved. Look at the present state and decide again."
+        )
