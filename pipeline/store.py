@@ -97,7 +97,9 @@ class Store:
         """Return how many rows each table has, by name; all 0 if there is no store."""
         if not self.exists():
             return {table.name: 0 for table in STORED}
-        each = (f"SELECT '{table.name}' AS name, count(*) AS n FROM {table.name}" for table in STORED)
+        each = (
+            f"SELECT '{table.name}' AS name, count(*) AS n FROM {table.name}" for table in STORED
+        )
         return dict(self.query(" UNION ALL ".join(each)).iter_rows())
 
     def schema_version(self) -> int | None:
