@@ -27,6 +27,10 @@ if found.cells.is_empty():
     st.write("No outcomes of these prompts are profiled yet. Run `promptshed profile`.")
 else:
     shown.table(shown.models(found.cells), alt="Quality and cost of each model")
+    st.caption(
+        "n counts outcomes of the prompts that routing puts here while it has not seen them, so it "
+        "can differ from the number of prompts that were approved."
+    )
 
 typical, border, history = st.tabs(["Typical prompts", "Border prompts", "History"])
 with typical:

@@ -22,54 +22,52 @@ if table:
     st.markdown(f"##### {finding.sentence(expectation)}")
     st.caption(finding.footnote(expectation))
 
-cards = st.columns(4)
-if expectation:
-    ours = expectation.option(THIS_TABLE)
+with st.grid(4, min_column_width=210):
+    if expectation:
+        ours = expectation.option(THIS_TABLE)
+        shell.card(
+            "Expected quality",
+            text.quality(ours["quality"]),
+            delta=finding.points_delta(ours["advantage"]),
+            note="vs best single",
+            help_=finding.scorecard(expectation, cheapest_model(expectation)),
+            link=("pages/models.py", "Quality by domain"),
+        )
+        shell.card(
+            "Expected $ per 1,000",
+            text.dollars_per_1000(ours["cost_usd"]),
+            delta=finding.cost_delta(ours["cost_ratio"]),
+            note="vs best single",
+            help_="Mean expected cost of a thousand training prompts under the published table.",
+            link=("pages/policy.py", "The routing table"),
+            less_is_better=True,
+        )
     shell.card(
-        cards[0],
-        "Expected quality",
-        text.quality(ours["quality"]),
-        delta=finding.points_delta(ours["advantage"]),
-        note="vs best single",
-        help_=finding.scorecard(expectation, cheapest_model(expectation)),
-        link=("pages/models.py", "Quality by domain"),
+        "Prompts",
+        text.count(progress.n_prompts),
+        note=finding.unclustered(run),
+        help_="Different prompts in the store. Unclustered ones belong to no dense group.",
+        link=("pages/prompt_map.py", "The map"),
     )
     shell.card(
-        cards[1],
-        "Expected $ per 1,000",
-        text.dollars_per_1000(ours["cost_usd"]),
-        delta=finding.cost_delta(ours["cost_ratio"]),
-        note="vs best single",
-        help_="Mean expected cost of a thousand training prompts under the published table.",
-        link=("pages/policy.py", "The routing table"),
-        less_is_better=True,
+        "Clusters waiting",
+        text.count(progress.n_waiting),
+        note=f"{text.count(progress.n_domains)} domains approved",
+        help_="Groups of the newest run that no one has approved or rejected yet.",
+        link=("pages/domains.py", "The inbox"),
     )
-shell.card(
-    cards[2],
-    "Prompts",
-    text.count(progress.n_prompts),
-    note=finding.unclustered(run),
-    help_="Different prompts in the store. Unclustered ones belong to no dense group.",
-    link=("pages/prompt_map.py", "The map"),
-)
-shell.card(
-    cards[3],
-    "Clusters waiting",
-    text.count(progress.n_waiting),
-    note=f"{text.count(progress.n_domains)} domains approved",
-    help_="Groups of the newest run that no one has approved or rejected yet.",
-    link=("pages/domains.py", "The inbox"),
-)
 
 st.subheader("Next step")
 shell.show_step(next_step(progress))
 
-left, right = st.columns(2, gap="large")
 domains = reads.domains().filter(pl.col("status") == APPROVED)
+charts = st.grid(2, min_column_width=400, gap="medium")
 if not domains.is_empty():
-    left.subheader("What is asked", help="Approved domains and how many prompts each was made of.")
-    left.plotly_chart(figures.domain_bars(domains), alt="Prompts in each domain")
+    with charts.cell():
+        st.subheader("What is asked", help="Approved domains, and the prompts each was made of.")
+        st.plotly_chart(figures.domain_bars(domains), alt="Prompts in each domain")
 if expectation:
-    right.subheader("Quality and cost", help="This table beside each model used for everything.")
-    colours = model_colours(reads.model_ids())
-    right.plotly_chart(figures.frontier(expectation, colours), alt="Expected quality and cost")
+    with charts.cell():
+        st.subheader("Quality and cost", help="This table beside each model used for everything.")
+        colours = model_colours(reads.model_ids())
+        st.plotly_chart(figures.frontier(expectation, colours), alt="Expected quality and cost")

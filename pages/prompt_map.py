@@ -31,7 +31,7 @@ event = st.plotly_chart(
     key="map",
     on_select="rerun",
     selection_mode=("box", "lasso"),
-    config={"displaylogo": False},
+    config={"displaylogo": False, "displayModeBar": True},
     alt="Map of the prompts of the newest run",
 )
 st.caption(

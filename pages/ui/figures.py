@@ -21,6 +21,7 @@ _ROW_PX = 34
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 _LABEL = 44
 _N_BETWEEN = 60
+_LEGEND_ROW_PX, _LEGEND_COLUMNS = 20, 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +146,9 @@ def prompt_map(points: pl.DataFrame, column: str, colours: Mapping[str, str] | N
         dragmode="lasso",
         uirevision="map",
         hoverlabel={"namelength": -1},
-        legend={"itemsizing": "constant", "x": 1.0, "font": {"size": 12}},
+        legend={"itemsizing": "constant", "orientation": "h", "y": 0, "yanchor": "top"},
     )
-    return _finish(figure, height=620)
+    return _finish(figure, height=560 + _LEGEND_ROW_PX * -(-sizes.height // _LEGEND_COLUMNS))
 
 
 def _cloud(points: pl.DataFrame, column: str, name: str, colour: str, symbol: str) -> go.Scattergl:
@@ -275,16 +276,7 @@ def _scale(values: np.ndarray, measure: Measure) -> dict[str, object]:
     if not measure.is_diverging:
         return {}
     most = float(np.nanmax(np.abs(values), initial=0.01))
-    return {"zmin": -most, "zmax": most, "colorscale": _DIVERGING}
-
-
-_DIVERGING = [
-    [0.0, "#B5531C"],
-    [0.25, "#E3A67F"],
-    [0.5, "#E4E7EB"],
-    [0.75, "#7FB2DA"],
-    [1.0, "#1C66A8"],
-]
+    return {"zmin": -most, "zmax": most}  # the theme has a diverging scale for such a range
 
 
 def _hatch(figure: go.Figure, places: Sequence[tuple[int, int]]) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import polars as pl
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import format as text
 from pages.ui import reads
@@ -18,8 +17,8 @@ _DROP = (
 ICON = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'>{_DROP}</svg>"
 """A drop that a watershed divides; inline, because a named icon is fetched from the network."""
 LOGO = (
-    f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 176 32'>{_DROP}<text x='36' y='23' "
-    "font-family='Source Sans 3, Source Sans Pro, sans-serif' font-size='22' font-weight='600' "
+    f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 168 32'>{_DROP}<text x='36' y='23' "
+    "font-family='Segoe UI, Roboto, Helvetica, Arial, sans-serif' font-size='21' font-weight='600' "
     "fill='#2F86C9'>Promptshed</text></svg>"
 )
 
@@ -62,7 +61,6 @@ def require(is_there: object, step: Step | None = None) -> None:
 
 
 def card(
-    place: DeltaGenerator,
     label: str,
     value: str,
     *,
@@ -73,7 +71,7 @@ def card(
     less_is_better: bool = False,
 ) -> None:
     """Show one number with what it is compared with, and the page that explains it."""
-    with place.container(border=True, height="stretch", gap="xsmall"):
+    with st.container(border=True, height="stretch", gap="xsmall"):
         st.metric(
             label,
             value,

@@ -17,7 +17,7 @@ _INTERVAL_HELP = "Where the true value lies with 95 % probability, given the dat
 _POINTS_HELP = "Hundredths of quality, against the reference model. Positive is better."
 
 COLUMNS: Mapping[str, object] = {
-    "Name": st.column_config.TextColumn(width="large"),
+    "Name": st.column_config.TextColumn(width=260),
     "Domain": st.column_config.TextColumn(width="medium"),
     "Model": st.column_config.TextColumn(width="medium"),
     "Prompts": st.column_config.NumberColumn(format="%,d"),
