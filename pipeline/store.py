@@ -6,7 +6,7 @@ heavy work must hold no connection, and a busy file is retried for a bounded tim
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +73,16 @@ class Store:
         sql = f"SELECT {columns} FROM {table.name}{where} ORDER BY {', '.join(table.key)}"
         return self.query(sql, known).cast(table.schema) if self.exists() else table.empty()
 
+    def read_among(self, table: Table, column: str, values: Collection[object]) -> pl.DataFrame:
+        """Return the rows whose column has one of these values, sorted by key."""
+        if not self.exists() or not values:
+            return table.empty()
+        sql = (
+            f"SELECT {', '.join(table.schema)} FROM {table.name} SEMI JOIN "
+            f"(SELECT unnest($wanted) AS {column}) USING ({column}) ORDER BY {', '.join(table.key)}"
+        )
+        return self.query(sql, {"wanted": list(values)}).cast(table.schema)
+
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pl.DataFrame:
         """Run one SELECT read-only, with `$name` parameters."""
         with self._open(read_only=True) as connection:
@@ -83,6 +93,21 @@ class Store:
         if not self.exists():
             return 0
         return int(self.query(f"SELECT count(*) AS n FROM {table.name}").item())
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows each table has, by name; all 0 if there is no store."""
+        if not self.exists():
+            return {table.name: 0 for table in STORED}
+        each = (
+            f"SELECT '{table.name}' AS name, count(*) AS n FROM {table.name}" for table in STORED
+        )
+        return dict(self.query(" UNION ALL ".join(each)).iter_rows())
+
+    def schema_version(self) -> int | None:
+        """Return the version of the tables in the file; None if there is no store."""
+        if not self.exists():
+            return None
+        return int(self.query("SELECT schema_version FROM store_meta").item())
 
     def append(self, *results: tuple[Table, pl.DataFrame]) -> dict[str, int]:
         """Add rows in one transaction, keeping those whose key is already there.
@@ -144,6 +169,14 @@ class Store:
             try:
                 _require_our_schema(connection, self.path, may_create=not read_only)
                 yield connection
+            except duckdb.Error as error:
+                if not _is_damage(error):
+                    raise
+                raise StoreError(
+                    f"A part of {self.path} cannot be read or written: {_first_line(error)} Check "
+                    "the disk's space; if the file is damaged, restore a copy of it, or import "
+                    "again into another --store."
+                ) from error
             finally:
                 connection.close()
 
@@ -170,7 +203,13 @@ class Store:
 
 
 def _is_busy(error: duckdb.Error) -> bool:
-    return "lock" in str(error).lower()
+    return "lock on file" in str(error).lower()
+
+
+def _is_damage(error: duckdb.Error) -> bool:
+    """Tell trouble with the file from a wrong query; a bad checksum has no class of its own."""
+    known = (duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException)
+    return isinstance(error, known) or type(error) is duckdb.Error
 
 
 def _first_line(error: duckdb.Error) -> str:
