@@ -1,7 +1,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiles.profile import ALL, UNASSIGNED, build_profile
@@ -120,6 +120,7 @@ def test_one_outcome():
 qualities = st.lists(st.sampled_from([*GRID, None]), min_size=6, max_size=24)
 
 
+@settings(deadline=None, max_examples=40)
 @given(qualities, st.randoms(use_true_random=False))
 def test_row_order_is_irrelevant(values, random):
     """Shuffled outcomes and elements give the same profile."""
@@ -140,6 +141,7 @@ def test_row_order_is_irrelevant(values, random):
         )
 
 
+@settings(deadline=None, max_examples=40)
 @given(qualities)
 def test_a_cell_lies_in_its_interval_and_in_0_to_1(values):
     """Quality is in [0, 1], null exactly where a model has none, and inside its interval."""
