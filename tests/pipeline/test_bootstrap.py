@@ -75,8 +75,9 @@ def test_unknown_stays_unknown():
 
 
 def test_one_prompt():
-    """A single prompt has its own value as mean."""
-    assert interval([0.5]).mean == 0.5
+    """A single prompt has its own value as mean and ends; a draw without it does not count."""
+    found = interval([0.5])
+    assert (found.mean, found.lo, found.hi) == (0.5, 0.5, 0.5)
 
 
 def test_a_seed_repeats_itself():
