@@ -1,33 +1,33 @@
-"""The dashboard: `promptshed app`, or `streamlit run app.py`."""
+"""The dashboard, opened by `promptshed app`.
+
+No `url_path` may be the name of a file in `pages/`: under `streamlit run` an address is taken for
+a page of Streamlit's old kind until this script has run once, and opened without this frame.
+"""
 
 import streamlit as st
 
 from pages.ui import shell
 from profiles.errors import StoreError
 
+_PAGES = {
+    "Start": (("overview", "Overview", "home", "start"),),
+    "Explore": (("prompt_map", "Map", "scatter_plot", "map"),),
+    "Curate": (("domains", "Domains", "category", "taxonomy"),),
+    "Compare": (("models", "Models", "grid_on", "profiles"),),
+    "Route": (("policy", "Policy", "alt_route", "routing"),),
+}
+
 st.set_page_config(page_title="Promptshed", page_icon=shell.ICON, layout="wide")
 st.logo(shell.LOGO, icon_image=shell.ICON, size="large")
-
 page = st.navigation(
     {
-        "Start": [
-            st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True)
-        ],
-        "Explore": [
-            st.Page("pages/prompt_map.py", title="Map", icon=":material/scatter_plot:"),
-        ],
-        "Curate": [
-            st.Page("pages/domains.py", title="Domains", icon=":material/category:"),
-        ],
-        "Compare": [
-            st.Page("pages/models.py", title="Models", icon=":material/grid_on:"),
-        ],
-        "Route": [
-            st.Page("pages/policy.py", title="Policy", icon=":material/alt_route:"),
-        ],
+        section: [
+            st.Page(f"pages/{file}.py", title=title, icon=f":material/{icon}:", url_path=path)
+            for file, title, icon, path in pages
+        ]
+        for section, pages in _PAGES.items()
     }
 )
-
 try:
     shell.sidebar()
     page.run()

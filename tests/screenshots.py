@@ -19,10 +19,10 @@ from playwright.sync_api import Page, sync_playwright
 
 PAGES = {
     "overview": "",
-    "map": "prompt_map",
-    "domains": "domains",
-    "models": "models",
-    "policy": "policy",
+    "map": "map",
+    "domains": "taxonomy",
+    "models": "profiles",
+    "policy": "routing",
 }
 THEMES = ("light", "dark")
 WIDTHS = (1400, 800)

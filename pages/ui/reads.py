@@ -188,7 +188,11 @@ def _cluster_cells(path: str, modified_ns: int, cluster_id: int) -> pl.DataFrame
     if outcomes.is_empty():
         return PROFILE_CELLS.empty()
     elements = members.select("prompt_id", element=pl.lit("cluster"))
-    return build_profile(outcomes, elements, profile_id="cluster").filter(element=ALL)
+    return (
+        build_profile(outcomes, elements)
+        .filter(element=ALL)
+        .with_columns(profile_id=pl.lit("cluster"))
+    )
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

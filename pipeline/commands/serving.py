@@ -63,8 +63,10 @@ def _require_free(port: int) -> None:
 
 
 def _serve(script: Path, port: int) -> None:
-    from streamlit.web.cli import main as streamlit  # noqa: PLC0415 - only this verb needs it
+    from streamlit.runtime.pages_manager import PagesManager  # noqa: PLC0415 - only this verb
+    from streamlit.web.cli import main as streamlit  # noqa: PLC0415
 
+    PagesManager.uses_pages_directory = False  # or the first visit of a deep link finds no page
     options = {
         "server.address": HOST,
         "server.port": port,
