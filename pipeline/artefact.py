@@ -35,7 +35,8 @@ _HOW = (
     "temperature); d = argmax p. If prototypes[d] . x < radii[d], the membership w is 1 for the "
     "last bucket and 0 elsewhere; otherwise w is p, and 0 for the last bucket. "
     "q = w quality, c = w cost_usd; u = q - c / quality_value_usd (u = q where that is null). "
-    "Among the models with u >= max u - tie, take the one with the least c, then the first. "
+    "Among the models with u >= max u - tie, take the one with the least c, then the first; an "
+    "unknown c (NaN) comes last, and costs that differ by less than a billionth are equal. "
     "The confidence is p[d]; the bucket shown is argmax w. The fallback is the reference model, "
     "or, where that was chosen, the same rule over the other models."
 )

@@ -146,7 +146,12 @@ class Store:
         return self._transact(insert)
 
     def _transact(self, work: Callable[[duckdb.DuckDBPyConnection], _Result]) -> _Result:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"The folder of {self.path} cannot be made: {error}. Name another --store."
+            ) from error
         with self._open(read_only=False) as connection:
             connection.begin()
             try:

@@ -66,7 +66,8 @@ def decide(vectors: NDArray[np.float32], model: RoutingModel) -> pl.DataFrame:
             "table_version": model.table_version,
             "gain": 100.0 * gain,
         },
-        schema_overrides={"model": pl.String, "domain": pl.String, "fallback": pl.String},
+        schema_overrides={name: kind for name, kind in RECEIPT.items() if name != "reason"}
+        | {"gain": pl.Float64},
     )
     reason = _reasons(model.model_ids[model.reference], model.names[-1])
     return frame.with_columns(reason=reason).fill_nan(None).select(list(RECEIPT)).cast(RECEIPT)
@@ -155,10 +156,11 @@ def _entry_reason(cells: Cells, bucket: int, column: int, rank: int) -> str:
         return "safe choice: what a cheaper model saves is not worth its loss here"
     reference_id = cells.model_ids[cells.reference]
     points = 100.0 * cells.advantage[bucket, column]
-    saved = 1.0 - cells.cost_usd[bucket, column] / cells.cost_usd[bucket, cells.reference]
-    if not np.isfinite(saved):
+    cost, reference_cost = cells.cost_usd[bucket, [column, cells.reference]]
+    if not (np.isfinite(cost) and reference_cost > 0.0):
         return f"{points:+.1f} points against {reference_id}"
-    return f"{points:+.1f} points at {-saved:+.0%} cost against {reference_id}"
+    more = cost / reference_cost - 1.0
+    return f"{points:+.1f} points at {more:+.0%} cost against {reference_id}"
 
 
 def buckets_frame(domains: pl.DataFrame, assigner: Assigner, *, n_unassigned: int) -> pl.DataFrame:

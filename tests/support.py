@@ -6,8 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from pipeline.config import Policy
 from pipeline.embed import check_vectors
+from pipeline.flows.curation import domains_from_labels
+from pipeline.flows.tables import build_table, publish_table
+from pipeline.ingest import read_file
 from pipeline.prompt_text import prompt_id_of
+from pipeline.store import Store
 from profiles.outcomes import Outcomes
 from profiles.tables import OUTCOMES, conform
 
@@ -139,3 +144,21 @@ def story_outcomes():
 def id_of(prompt):
     """Return the prompt_id of a story prompt."""
     return prompt_id_of(prompt.text)
+
+
+def skip_umap(monkeypatch):
+    """Cluster the vectors themselves, and draw their first two numbers."""
+    monkeypatch.setattr("pipeline.flows.discovery.cluster_coordinates", lambda v, _config: v)
+    monkeypatch.setattr("pipeline.flows.discovery.map_coordinates", lambda v, _config: v[:, :2])
+
+
+def story_store(folder, *, n_per_topic=30, publish=True):
+    """Make a store of the story with its labels as domains and, published, table 1."""
+    source = folder / "story.csv"
+    source.write_text(story_csv(story(n_per_topic)), encoding="utf-8")
+    store = Store(path=folder / "store.duckdb", wait_s=20)
+    store.append(*read_file(source).tables())
+    domains_from_labels(store, actor="ana")
+    if publish:
+        publish_table(store, build_table(store, HashEncoder(), Policy()))
+    return store

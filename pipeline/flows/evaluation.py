@@ -124,16 +124,18 @@ def score_holdout(
     NotReadyError
         If no prompt is left to score on.
     """
-    first = load_model(store, next(iter(versions.values())))[1]
+    models = {name: load_model(store, version)[1] for name, version in versions.items()}
+    first = next(iter(models.values()))
+    wanted = {model_id for model in models.values() for model_id in model.model_ids}
     learned = set(store.read(OUTCOMES)["prompt_id"])
     prompt_ids, outcomes = outcome_matrix(holdout.outcomes)
-    missing = sorted(set(first.model_ids) - set(outcomes.model_ids))
+    missing = sorted(wanted - set(outcomes.model_ids))
     if missing:
         raise NotReadyError(
             f"The held-out file has no outcome of {missing[0]}, which the table may choose. "
             f"Build a table without it: `promptshed table build --models ...`."
         )
-    outcomes = outcomes.columns(first.model_ids)
+    outcomes = outcomes.columns(tuple(wanted))
     fresh = np.array([prompt_id not in learned for prompt_id in prompt_ids])
     usable = fresh & np.isfinite(outcomes.quality).all(axis=1)
     if not usable.any():
@@ -146,22 +148,31 @@ def score_holdout(
     vectors = vectors_of(store, encoder, kept, [text_of[prompt_id] for prompt_id in kept])
     tested = outcomes.rows(usable)
     choices = _reference_choices(first, tested)
-    for name, version in versions.items():
-        model = load_model(store, version)[1]
+    for name, model in models.items():
         estimates = model.estimate(assign(vectors, model.assigner))
-        choices[name] = choose_by_utility(estimates, quality_value_usd=model.quality_value_usd)
+        chosen = choose_by_utility(estimates, quality_value_usd=model.quality_value_usd)
+        choices[name] = _columns_of(model, tested)[chosen]
     choices["oracle"] = oracle_columns(tested)
     return HoldoutScore(
         n_prompts=len(kept),
         n_skipped=len(prompt_ids) - len(kept),
         reference_model_id=first.model_ids[first.reference],
-        scores=score_choices(choices, tested, reference=first.reference),
+        scores=score_choices(
+            choices, tested, reference=int(_columns_of(first, tested)[first.reference])
+        ),
     )
+
+
+def _columns_of(model: RoutingModel, outcomes: Outcomes) -> NDArray[np.int64]:
+    """Return where the table's models are among the outcomes' columns."""
+    return np.array([outcomes.model_ids.index(model_id) for model_id in model.model_ids])
 
 
 def _reference_choices(model: RoutingModel, tested: Outcomes) -> dict[str, NDArray[np.int64]]:
     n_prompts = len(tested.quality)
-    choices = {"best single": np.full(n_prompts, model.reference)}
+    columns = _columns_of(model, tested)
+    choices = {"best single": np.full(n_prompts, columns[model.reference])}
     if np.isfinite(model.cost_usd).all():
-        choices["cheapest"] = np.full(n_prompts, int(np.argmin(model.cost_usd.mean(axis=0))))
+        cheapest = int(np.argmin(model.cost_usd.mean(axis=0)))
+        choices["cheapest"] = np.full(n_prompts, columns[cheapest])
     return choices

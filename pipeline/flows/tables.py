@@ -65,9 +65,9 @@ def build_table(store: Store, encoder: Encoder, policy: Policy) -> int:
     Raises
     ------
     NotReadyError
-        If there are no outcomes or no approved domain among them.
+        If there are no outcomes with a quality or no approved domain among them.
     UsageError
-        If the policy names an unknown model.
+        If the policy names an unknown model, or a safe choice that cannot be one.
     """
     data = read_training_data(store, encoder)
     assigner, memberships = fitted_memberships(data)
@@ -78,9 +78,7 @@ def build_table(store: Store, encoder: Encoder, policy: Policy) -> int:
         )
     outcomes = _candidates(data.outcomes, policy)
     prompts = as_prompts(data, memberships)
-    reference = best_single(
-        outcomes, among=(policy.reference_model_id,) if policy.reference_model_id else ()
-    )
+    reference = _safe_choice(outcomes, policy)
     router = DomainTable(reference_model_id=outcomes.model_ids[reference])
     value = policy.quality_value_usd
     if value is None:
@@ -190,3 +188,28 @@ def _candidates(outcomes: Outcomes, policy: Policy) -> Outcomes:
         known = ", ".join(outcomes.model_ids)
         raise UsageError(f"There is no model {unknown[0]!r}. Known: {known}.")
     return outcomes.columns(policy.model_ids) if policy.model_ids else outcomes
+
+
+def _safe_choice(outcomes: Outcomes, policy: Policy) -> int:
+    """Return the column of the reference model, whose cost is known if costs are to count."""
+    wanted, value = policy.reference_model_id, policy.quality_value_usd
+    if wanted and wanted not in outcomes.model_ids:
+        raise UsageError(
+            f"The safe choice {wanted!r} is not among the models of --models. Add it there, or "
+            "name another with --reference."
+        )
+    among = (wanted,) if wanted else outcomes.model_ids
+    if not np.isfinite(outcomes.columns(among).quality).any():
+        raise NotReadyError(
+            f"No outcome of {' or '.join(among)} has a known quality. Import a file with a quality "
+            "column, or name it with `--mapping quality=COLUMN`."
+        )
+    reference = best_single(outcomes, among=among)
+    counts = value is not None and np.isfinite(value)
+    if counts and not np.isfinite(outcomes.cost_usd[:, reference]).any():
+        raise UsageError(
+            f"The cost of the safe choice {outcomes.model_ids[reference]!r} is unknown, so its "
+            "value in US dollars is too. Import its costs, name another with --reference, or "
+            "leave --quality-value-usd out."
+        )
+    return reference
