@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import settings
 
 from pipeline.config import Policy
 from pipeline.embed import check_vectors
@@ -19,6 +20,9 @@ from pipeline.ingest import read_file
 from pipeline.prompt_text import prompt_id_of
 from pipeline.store import Store
 from profiles.tables import CLUSTERS, MEMBERS, RUNS
+
+settings.register_profile("promptshed", deadline=None)  # a busy machine is no failure
+settings.load_profile("promptshed")
 
 HOSTILE = (
     '<img src=x onerror="alert(1)"> <b>bold</b> **strong** [link](javascript:alert(1)) '
