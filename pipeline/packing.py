@@ -151,7 +151,7 @@ class _Packer:
             return {"array": self._add(value)}
         if isinstance(value, csr_matrix):
             arrays = (value.data, value.indices, value.indptr)
-            return {"csr": [self._add(part) for part in arrays], "shape": list(value.shape)}
+            return {"csr": [self._add(part) for part in arrays], "shape": list(value.shape or ())}
         name = type(value).__name__
         if _CLASSES.get(name) is not type(value) or not is_dataclass(value):
             raise TypeError(f"{name} cannot be packed; known: {', '.join(sorted(_CLASSES))}.")

@@ -11,6 +11,7 @@ from pipeline.embed import Encoder
 from pipeline.estimators.base import Estimator
 from pipeline.estimators.domain_table import DomainTable
 from pipeline.estimators.knn import NearestNeighbours
+from pipeline.estimators.stack import Stack
 from pipeline.evaluate import (
     ChoiceScore,
     Evaluation,
@@ -34,10 +35,12 @@ from profiles.outcomes import Outcomes, complete_case, outcome_matrix
 from profiles.tables import OUTCOMES
 
 ROUTERS: Mapping[str, Estimator] = {
+    "stack": Stack(),
     "domain_table": DomainTable(soft=False),
     "soft_domain_table": DomainTable(soft=True),
     "knn": NearestNeighbours(),
 }
+_NEED_NO_DOMAIN = ("stack", "knn")
 _LEAST_PROMPTS = 20
 
 
@@ -71,7 +74,9 @@ def evaluate_store(
         splits.append(_split(data, tested))
         bar.update(1)
     bar.close()
-    routers = ROUTERS if data.domains.height else {"knn": ROUTERS["knn"]}
+    routers = dict(ROUTERS)
+    if data.domains.is_empty():
+        routers = {name: ROUTERS[name] for name in _NEED_NO_DOMAIN}
     return evaluate_routers(splits, routers, n_prompts=len(data.prompt_ids)), case.left_out
 
 
@@ -143,12 +148,13 @@ def score_holdout(
         )
     text_of = dict(holdout.prompts.select("prompt_id", "text").iter_rows())
     kept = [prompt_id for prompt_id, use in zip(prompt_ids, usable, strict=True) if use]
-    vectors = vectors_of(store, encoder, kept, [text_of[prompt_id] for prompt_id in kept])
+    texts = [text_of[prompt_id] for prompt_id in kept]
+    vectors = vectors_of(store, encoder, kept, texts)
     tested = outcomes.rows(usable)
     choices = _reference_choices(first, tested)
     for name, version in versions.items():
         model = load_model(store, version)[1]
-        estimates = model.estimate(assign(vectors, model.assigner))
+        estimates = model.estimate(texts, vectors, assign(vectors, model.assigner))
         choices[name] = choose_by_utility(estimates, quality_value_usd=model.quality_value_usd)
     choices["oracle"] = oracle_columns(tested)
     return HoldoutScore(
