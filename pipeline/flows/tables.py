@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from pipeline.assign import Assigner
 from pipeline.config import Policy, as_json, digest
 from pipeline.embed import Encoder
 from pipeline.estimators.base import best_single, fit_with_held_out
@@ -15,6 +17,7 @@ from pipeline.estimators.stack import Stack
 from pipeline.evaluate import parity_value
 from pipeline.flows.clock import now
 from pipeline.flows.training import (
+    TrainingData,
     as_prompts,
     fitted_memberships,
     read_training_data,
@@ -81,11 +84,20 @@ def build_table(store: Store, encoder: Encoder, policy: Policy) -> int:
             "No approved domain has prompts with outcomes. Run `promptshed domains approve --all` "
             "or `promptshed domains from-labels` first."
         )
+    return _save_once(store, _draft(data, assigner, memberships, policy, encoder.encoder_id))
+
+
+def _draft(
+    data: TrainingData,
+    assigner: Assigner,
+    memberships: NDArray[np.float64],
+    policy: Policy,
+    encoder_id: str,
+) -> "_Draft":
+    """Fit the router and the table's cells, and choose the trade-off on held-out estimates."""
     outcomes = _candidates(data.outcomes, policy)
     prompts = as_prompts(data, memberships)
-    reference = best_single(
-        outcomes, among=(policy.reference_model_id,) if policy.reference_model_id else ()
-    )
+    reference = best_single(outcomes, among=tuple(filter(None, [policy.reference_model_id])))
     reference_id = outcomes.model_ids[reference]
     router = _ROUTERS[policy.router](reference_model_id=reference_id)
     fit = fit_with_held_out(router, prompts, outcomes, data.folds)
@@ -95,24 +107,23 @@ def build_table(store: Store, encoder: Encoder, policy: Policy) -> int:
             fit.held_out, outcomes, reference=reference, keep_quality=policy.keep_quality
         )
     cells = DomainTable(reference_model_id=reference_id).fit(prompts, outcomes).cells
-    meta = {
-        "encoder_id": encoder.encoder_id,
-        "policy": as_json(policy),
-        "reference_model_id": reference_id,
-        "quality_value_usd": value,
-        "n_prompts": len(data.prompt_ids),
-        "temperature": assigner.temperature,
-    }
     n_unassigned = int(np.sum(memberships[:, -1] == 1.0))
-    draft = _Draft(
-        meta=meta,
+    fitted = fit.estimator
+    is_stack = isinstance(fitted, FittedSmoother)
+    return _Draft(
+        meta={
+            "encoder_id": encoder_id,
+            "policy": as_json(policy),
+            "reference_model_id": reference_id,
+            "quality_value_usd": value,
+            "n_prompts": len(data.prompt_ids),
+            "temperature": assigner.temperature,
+        },
         buckets=buckets_frame(data.domains, assigner, n_unassigned=n_unassigned),
         entries=table_entries(cells, quality_value_usd=value),
+        packed=to_bytes(fitted) if is_stack else None,
+        learned_from=_learned_from(as_json(router), data.prompt_ids, outcomes) if is_stack else "",
     )
-    if isinstance(fit.estimator, FittedSmoother):
-        learned_from = digest(as_json(router), *data.prompt_ids, _hexadecimal(outcomes))
-        draft = replace(draft, packed=to_bytes(fit.estimator), learned_from=learned_from)
-    return _save_once(store, draft)
 
 
 _ROUTERS: Mapping[str, type[Stack] | type[DomainTable]] = {"stack": Stack, "table": DomainTable}
@@ -132,8 +143,9 @@ class _Draft:
     floating-point noise."""
 
 
-def _hexadecimal(outcomes: Outcomes) -> str:
-    return outcomes.quality.tobytes().hex() + outcomes.cost_usd.tobytes().hex()
+def _learned_from(router: str, prompt_ids: tuple[str, ...], outcomes: Outcomes) -> str:
+    numbers = (outcomes.quality.tobytes().hex(), outcomes.cost_usd.tobytes().hex())
+    return digest(router, *prompt_ids, *numbers)
 
 
 def _save_once(store: Store, draft: _Draft) -> int:
