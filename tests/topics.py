@@ -29,8 +29,9 @@ def make_topics(n_prompts: int, *, seed: int = 0) -> Topics:
     centres = np.eye(2, 8)
     vectors = centres[topic] + 0.25 * generator.normal(size=(n_prompts, 8))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    sizes = generator.integers(2, 6, size=n_prompts)
     texts = tuple(
-        f"{' '.join(generator.choice(_WORDS[k], size=int(generator.integers(2, 6))))} {1000 * seed + i}?"
+        f"{' '.join(generator.choice(_WORDS[k], size=int(sizes[i])))} {1000 * seed + i}?"
         for i, k in enumerate(topic)
     )
     likely = np.array([[0.9, 0.3, 0.1], [0.3, 0.8, 0.1]])[topic]
