@@ -31,7 +31,7 @@ from pipeline.store import Store
 from pipeline.table import RoutingModel
 from pipeline.taxonomy import present_rows
 from profiles.errors import NotReadyError
-from profiles.outcomes import Outcomes, complete_case, outcome_matrix
+from profiles.outcomes import CompleteCase, Outcomes, complete_case, outcome_matrix
 from profiles.tables import OUTCOMES
 
 ROUTERS: Mapping[str, Estimator] = {
@@ -59,6 +59,23 @@ def evaluate_store(
     NotReadyError
         If too few prompts were answered by all candidates.
     """
+    case, splits = splits_of(store, encoder, n_seeds=n_seeds, test_share=test_share)
+    routers = dict(ROUTERS)
+    if splits[0].train.memberships.shape[1] == 1:
+        routers = {name: ROUTERS[name] for name in _NEED_NO_DOMAIN}
+    return evaluate_routers(splits, routers, n_prompts=len(case.rows)), case.left_out
+
+
+def splits_of(
+    store: Store, encoder: Encoder, *, n_seeds: int, test_share: float
+) -> tuple[CompleteCase, list[Split]]:
+    """Split the prompts that all candidates answered, with memberships fitted on each train part.
+
+    Raises
+    ------
+    NotReadyError
+        If too few prompts were answered by all candidates.
+    """
     whole = read_training_data(store, encoder)
     case = complete_case(whole.outcomes)
     if len(case.rows) < _LEAST_PROMPTS:
@@ -74,10 +91,7 @@ def evaluate_store(
         splits.append(_split(data, tested))
         bar.update(1)
     bar.close()
-    routers = dict(ROUTERS)
-    if data.domains.is_empty():
-        routers = {name: ROUTERS[name] for name in _NEED_NO_DOMAIN}
-    return evaluate_routers(splits, routers, n_prompts=len(data.prompt_ids)), case.left_out
+    return case, splits
 
 
 def _split(data: TrainingData, tested: NDArray[np.bool_]) -> Split:
