@@ -13,7 +13,7 @@ from pipeline.estimators.base import (
     Prompts,
     best_single,
     column_means,
-    cross_estimate,
+    fit_with_held_out,
 )
 from pipeline.frontier import (
     average_improvement,
@@ -98,7 +98,7 @@ def parity_value(
     Parameters
     ----------
     estimates
-        Held-out estimates of training prompts (`cross_estimate`).
+        Held-out estimates of training prompts (`fit_with_held_out`).
     outcomes
         Outcomes of the same prompts; unknown ones are left out of the means.
     keep_quality
@@ -158,9 +158,9 @@ def _baselines(split: Split) -> SplitBaselines:
 
 def _score_router(split: Split, baselines: SplitBaselines, estimator: Estimator) -> SplitScore:
     train, outcomes = split.train, split.train_outcomes
-    held_out = cross_estimate(estimator, train, outcomes, split.train_folds)
-    value = parity_value(held_out, outcomes, reference=baselines.reference)
-    estimates = estimator.fit(train, outcomes).estimate(split.test)
+    fit = fit_with_held_out(estimator, train, outcomes, split.train_folds)
+    value = parity_value(fit.held_out, outcomes, reference=baselines.reference)
+    estimates = fit.estimator.estimate(split.test)
     sweep = sweep_router(estimates, quality_values(outcomes))
     cost, quality = means_of(sweep.chosen, split.test_outcomes)
     single_cost = split.test_outcomes.cost_usd.mean(axis=0)

@@ -18,7 +18,7 @@ import polars as pl
 from profiles.errors import StoreError
 from profiles.tables import STORED, Table, conform
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2 added the table `routers`
 DEFAULT_PATH = Path("data/promptshed.duckdb")
 
 _SQL_TYPES: Mapping[pl.DataType, str] = {
@@ -26,6 +26,7 @@ _SQL_TYPES: Mapping[pl.DataType, str] = {
     pl.Int64(): "BIGINT",
     pl.Float64(): "DOUBLE",
     pl.Float32(): "FLOAT",
+    pl.Binary(): "BLOB",
     pl.List(pl.Float32): "FLOAT[]",
     pl.List(pl.String): "VARCHAR[]",
     pl.Datetime("us", "UTC"): "TIMESTAMPTZ",
@@ -71,7 +72,12 @@ class Store:
         columns = ", ".join(table.schema)
         known = {name: value for name, value in equals.items() if value is not None}
         sql = f"SELECT {columns} FROM {table.name}{where} ORDER BY {', '.join(table.key)}"
-        return self.query(sql, known).cast(table.schema) if self.exists() else table.empty()
+        if not self.exists():
+            return table.empty()
+        with self._open(read_only=True) as connection:
+            if table.name not in _table_names(connection):  # the store is older than the table
+                return table.empty()
+            return connection.sql(sql, params=known).pl().cast(table.schema)
 
     def read_among(self, table: Table, column: str, values: Collection[object]) -> pl.DataFrame:
         """Return the rows whose column has one of these values, sorted by key."""
@@ -224,7 +230,7 @@ def _first_line(error: duckdb.Error) -> str:
 def _require_our_schema(
     connection: duckdb.DuckDBPyConnection, path: Path, *, may_create: bool
 ) -> None:
-    names = {row[0] for row in connection.sql("SELECT table_name FROM duckdb_tables()").fetchall()}
+    names = _table_names(connection)
     if not names and may_create:
         _create(connection)
         return
@@ -236,16 +242,29 @@ def _require_our_schema(
             f"{path} has schema version {found}, this Promptshed knows up to {SCHEMA_VERSION}. "
             "Upgrade with `pip install -U promptshed`, or name another --store."
         )
+    if found < SCHEMA_VERSION and may_create:
+        _create(connection, present=names)
 
 
-def _create(connection: duckdb.DuckDBPyConnection) -> None:
+def _table_names(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {row[0] for row in connection.sql("SELECT table_name FROM duckdb_tables()").fetchall()}
+
+
+def _create(
+    connection: duckdb.DuckDBPyConnection, *, present: Collection[str] = frozenset()
+) -> None:
+    """Make the tables that are not there yet: all of them, or those an older version lacks."""
     connection.begin()
     for table in STORED:
+        if table.name in present:
+            continue
         columns = ", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in table.schema.items())
         connection.sql(
             f"CREATE TABLE {table.name} ({columns}, PRIMARY KEY ({', '.join(table.key)}))"
         )
-    connection.sql(f"CREATE TABLE store_meta AS SELECT {SCHEMA_VERSION} AS schema_version")
+    connection.sql(
+        f"CREATE OR REPLACE TABLE store_meta AS SELECT {SCHEMA_VERSION} AS schema_version"
+    )
     connection.commit()
 
 

@@ -304,6 +304,17 @@ TABLE_ENTRIES = Table(
     key=("table_version", "bucket", "rank"),
 )
 
+ROUTERS = Table(
+    name="routers",
+    schema=pl.Schema(
+        {
+            "table_version": pl.Int64,  # absent where the table alone decides
+            "packed": pl.Binary,  # safetensors, as `pipeline.packing` writes them
+        }
+    ),
+    key=("table_version",),
+)
+
 RECEIPT = pl.Schema(
     {
         "model": pl.String,
@@ -334,5 +345,6 @@ STORED = (
     ROUTING_TABLES,
     BUCKETS,
     TABLE_ENTRIES,
+    ROUTERS,
 )
 """Every table in the store, in the order in which they are made."""

@@ -11,6 +11,7 @@ from pipeline.embed import Encoder
 from pipeline.estimators.base import Estimator
 from pipeline.estimators.domain_table import DomainTable
 from pipeline.estimators.knn import NearestNeighbours
+from pipeline.estimators.stack import Stack
 from pipeline.evaluate import (
     ChoiceScore,
     Evaluation,
@@ -30,14 +31,16 @@ from pipeline.store import Store
 from pipeline.table import RoutingModel
 from pipeline.taxonomy import present_rows
 from profiles.errors import NotReadyError
-from profiles.outcomes import Outcomes, complete_case, outcome_matrix
+from profiles.outcomes import CompleteCase, Outcomes, complete_case, outcome_matrix
 from profiles.tables import OUTCOMES
 
 ROUTERS: Mapping[str, Estimator] = {
+    "stack": Stack(),
     "domain_table": DomainTable(soft=False),
     "soft_domain_table": DomainTable(soft=True),
     "knn": NearestNeighbours(),
 }
+_NEED_NO_DOMAIN = ("stack", "knn")
 _LEAST_PROMPTS = 20
 
 
@@ -50,6 +53,23 @@ def evaluate_store(
     -------
     Evaluation, dict
         The scores, and the models that were left out with the reason.
+
+    Raises
+    ------
+    NotReadyError
+        If too few prompts were answered by all candidates.
+    """
+    case, splits = splits_of(store, encoder, n_seeds=n_seeds, test_share=test_share)
+    routers = dict(ROUTERS)
+    if splits[0].train.memberships.shape[1] == 1:
+        routers = {name: ROUTERS[name] for name in _NEED_NO_DOMAIN}
+    return evaluate_routers(splits, routers, n_prompts=len(case.rows)), case.left_out
+
+
+def splits_of(
+    store: Store, encoder: Encoder, *, n_seeds: int, test_share: float
+) -> tuple[CompleteCase, list[Split]]:
+    """Split the prompts that all candidates answered, with memberships fitted on each train part.
 
     Raises
     ------
@@ -71,8 +91,7 @@ def evaluate_store(
         splits.append(_split(data, tested))
         bar.update(1)
     bar.close()
-    routers = ROUTERS if data.domains.height else {"knn": ROUTERS["knn"]}
-    return evaluate_routers(splits, routers, n_prompts=len(data.prompt_ids)), case.left_out
+    return case, splits
 
 
 def _split(data: TrainingData, tested: NDArray[np.bool_]) -> Split:
@@ -145,11 +164,12 @@ def score_holdout(
         )
     text_of = dict(holdout.prompts.select("prompt_id", "text").iter_rows())
     kept = [prompt_id for prompt_id, use in zip(prompt_ids, usable, strict=True) if use]
-    vectors = vectors_of(store, encoder, kept, [text_of[prompt_id] for prompt_id in kept])
+    texts = [text_of[prompt_id] for prompt_id in kept]
+    vectors = vectors_of(store, encoder, kept, texts)
     tested = outcomes.rows(usable)
     choices = _reference_choices(first, tested)
     for name, model in models.items():
-        estimates = model.estimate(assign(vectors, model.assigner))
+        estimates = model.estimate(texts, vectors, assign(vectors, model.assigner))
         chosen = choose_by_utility(estimates, quality_value_usd=model.quality_value_usd)
         choices[name] = _columns_of(model, tested)[chosen]
     choices["oracle"] = oracle_columns(tested)

@@ -1,14 +1,19 @@
 """Profile, build, publish: what is known of each model, and the routing table it gives."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from pipeline.assign import Assigner
 from pipeline.config import Policy, as_json, digest
 from pipeline.embed import Encoder
-from pipeline.estimators.base import Prompts, best_single, cross_estimate
+from pipeline.estimators.base import best_single, fit_with_held_out
 from pipeline.estimators.domain_table import DomainTable
+from pipeline.estimators.stack import Stack
 from pipeline.evaluate import parity_value
 from pipeline.flows.clock import now
 from pipeline.flows.training import (
@@ -17,6 +22,8 @@ from pipeline.flows.training import (
     fitted_memberships,
     read_training_data,
 )
+from pipeline.packing import from_bytes, to_bytes
+from pipeline.smoothers.fit import FittedSmoother
 from pipeline.store import Store
 from pipeline.table import RoutingModel, buckets_frame, routing_model, table_entries
 from profiles.errors import NotReadyError, UsageError
@@ -27,6 +34,7 @@ from profiles.tables import (
     OUTCOMES,
     PROFILE_CELLS,
     PROFILES,
+    ROUTERS,
     ROUTING_TABLES,
     TABLE_ENTRIES,
 )
@@ -76,33 +84,76 @@ def build_table(store: Store, encoder: Encoder, policy: Policy) -> int:
             "No approved domain has prompts with outcomes. Run `promptshed domains approve --all` "
             "or `promptshed domains from-labels` first."
         )
+    return _save_once(store, _draft(data, assigner, memberships, policy, encoder.encoder_id))
+
+
+def _draft(
+    data: TrainingData,
+    assigner: Assigner,
+    memberships: NDArray[np.float64],
+    policy: Policy,
+    encoder_id: str,
+) -> "_Draft":
+    """Fit the router and the table's cells, and choose the trade-off on held-out estimates."""
     outcomes = _candidates(data.outcomes, policy)
     prompts = as_prompts(data, memberships)
     reference = _safe_choice(outcomes, policy)
-    router = DomainTable(reference_model_id=outcomes.model_ids[reference])
+    reference_id = outcomes.model_ids[reference]
+    router = _ROUTERS[policy.router](reference_model_id=reference_id)
+    fit = fit_with_held_out(router, prompts, outcomes, data.folds)
     value = policy.quality_value_usd
     if value is None:
-        value = _parity(router, data, prompts, outcomes, reference, policy)
-    cells = router.fit(prompts, outcomes).cells
+        value = parity_value(
+            fit.held_out, outcomes, reference=reference, keep_quality=policy.keep_quality
+        )
+    cells = DomainTable(reference_model_id=reference_id).fit(prompts, outcomes).cells
     n_unassigned = int(np.sum(memberships[:, -1] == 1.0))
-    buckets = buckets_frame(data.domains, assigner, n_unassigned=n_unassigned)
-    entries = table_entries(cells, quality_value_usd=value)
-    meta = {
-        "encoder_id": encoder.encoder_id,
-        "policy": as_json(policy),
-        "reference_model_id": outcomes.model_ids[reference],
-        "quality_value_usd": value,
-        "n_prompts": len(data.prompt_ids),
-        "temperature": assigner.temperature,
-    }
-    return _save_once(store, meta, buckets, entries)
+    fitted = fit.estimator
+    is_stack = isinstance(fitted, FittedSmoother)
+    return _Draft(
+        meta={
+            "encoder_id": encoder_id,
+            "policy": as_json(policy),
+            "reference_model_id": reference_id,
+            "quality_value_usd": value,
+            "n_prompts": len(data.prompt_ids),
+            "temperature": assigner.temperature,
+        },
+        buckets=buckets_frame(data.domains, assigner, n_unassigned=n_unassigned),
+        entries=table_entries(cells, quality_value_usd=value),
+        packed=to_bytes(fitted) if is_stack else None,
+        learned_from=_learned_from(as_json(router), data.prompt_ids, outcomes) if is_stack else "",
+    )
 
 
-def _save_once(
-    store: Store, meta: dict[str, object], buckets: pl.DataFrame, entries: pl.DataFrame
-) -> int:
+_ROUTERS: Mapping[str, type[Stack] | type[DomainTable]] = {"stack": Stack, "table": DomainTable}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Draft:
+    """A table that has no version yet."""
+
+    meta: dict[str, object]
+    buckets: pl.DataFrame
+    entries: pl.DataFrame
+    packed: bytes | None = None
+    """The router; None: the table alone decides."""
+    learned_from: str = ""
+    """Digest of what the router was fitted on, which says more than its bytes: those hold
+    floating-point noise."""
+
+
+def _learned_from(router: str, prompt_ids: tuple[str, ...], outcomes: Outcomes) -> str:
+    numbers = (outcomes.quality.tobytes().hex(), outcomes.cost_usd.tobytes().hex())
+    return digest(router, *prompt_ids, *numbers)
+
+
+def _save_once(store: Store, draft: _Draft) -> int:
     """Save a table under the next number; an equal one that is there already keeps its own."""
-    content = digest(json.dumps(meta), buckets.write_json(), entries.write_json())
+    meta, buckets, entries = draft.meta, draft.buckets, draft.entries
+    content = digest(
+        json.dumps(meta), buckets.write_json(), entries.write_json(), draft.learned_from
+    )
     tables = store.read(ROUTING_TABLES)
     same = tables.filter(pl.col("content_digest") == content)
     if not same.is_empty():
@@ -115,10 +166,12 @@ def _save_once(
         "published_at": None,
     }
     number = pl.lit(version, dtype=pl.Int64).alias("table_version")
+    routers = [] if draft.packed is None else [{"table_version": version, "packed": draft.packed}]
     store.append(
         (ROUTING_TABLES, pl.DataFrame([row], schema=ROUTING_TABLES.schema)),
         (BUCKETS, buckets.with_columns(number)),
         (TABLE_ENTRIES, entries.with_columns(number)),
+        (ROUTERS, pl.DataFrame(routers, schema=ROUTERS.schema)),
     )
     return version
 
@@ -152,7 +205,10 @@ def load_model(store: Store, version: int | None = None) -> tuple[dict[str, obje
     wanted = current_version(store) if version is None else version
     row = require_table(store, wanted)
     buckets = store.read(BUCKETS, table_version=wanted)
-    return row, routing_model(row, buckets, store.read(TABLE_ENTRIES, table_version=wanted))
+    entries = store.read(TABLE_ENTRIES, table_version=wanted)
+    packed = store.read(ROUTERS, table_version=wanted)["packed"]
+    router = None if packed.is_empty() else from_bytes(packed[0])
+    return row, routing_model(row, buckets, entries, router)
 
 
 def require_table(store: Store, version: int) -> dict[str, object]:
@@ -167,18 +223,6 @@ def require_table(store: Store, version: int) -> dict[str, object]:
     if meta.is_empty():
         raise UsageError(f"There is no table {version}. See `promptshed table list`.")
     return meta.row(0, named=True)
-
-
-def _parity(
-    router: DomainTable,
-    data: TrainingData,
-    prompts: Prompts,
-    outcomes: Outcomes,
-    reference: int,
-    policy: Policy,
-) -> float:
-    held_out = cross_estimate(router, prompts, outcomes, data.folds)
-    return parity_value(held_out, outcomes, reference=reference, keep_quality=policy.keep_quality)
 
 
 def _candidates(outcomes: Outcomes, policy: Policy) -> Outcomes:
