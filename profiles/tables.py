@@ -250,7 +250,7 @@ ROUTING_TABLES = Table(
     schema=pl.Schema(
         {
             "table_version": pl.Int64,  # 1, 2, …; immutable
-            "content_digest": pl.String,  # equal content keeps its number
+            "input_digest": pl.String,  # the same inputs keep their number
             "created_at": UTC_TIME,
             "published_at": UTC_TIME,  # null is a draft; the newest published one is current
             "encoder_id": pl.String,

@@ -1,6 +1,6 @@
 """Profile, build, publish: what is known of each model, and the routing table it gives."""
 
-import json
+import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -70,6 +70,9 @@ def profile(store: Store, encoder: Encoder) -> str:
 def build_table(store: Store, encoder: Encoder, policy: Policy) -> int:
     """Derive a routing table from outcomes and approved domains; returns its version, a draft.
 
+    The same policy on the same outcomes and domains is the same table: it keeps its number, and
+    nothing is fitted again.
+
     Raises
     ------
     NotReadyError
@@ -78,13 +81,31 @@ def build_table(store: Store, encoder: Encoder, policy: Policy) -> int:
         If the policy names an unknown model, or a safe choice that cannot be one.
     """
     data = read_training_data(store, encoder)
+    inputs = _digest_of(data, policy, encoder.encoder_id)
+    same = store.read(ROUTING_TABLES, input_digest=inputs)
+    if not same.is_empty():
+        return int(same["table_version"][0])
     assigner, memberships = fitted_memberships(data)
     if assigner is None:
         raise NotReadyError(
             "No approved domain has prompts with outcomes. Run `promptshed domains approve --all` "
             "or `promptshed domains from-labels` first."
         )
-    return _save_once(store, _draft(data, assigner, memberships, policy, encoder.encoder_id))
+    return _save(store, _draft(data, assigner, memberships, policy, encoder.encoder_id), inputs)
+
+
+def _digest_of(data: TrainingData, policy: Policy, encoder_id: str) -> str:
+    return digest(
+        importlib.metadata.version("promptshed"),
+        encoder_id,
+        as_json(policy),
+        *data.prompt_ids,
+        *data.outcomes.model_ids,
+        data.outcomes.quality.tobytes().hex(),
+        data.outcomes.cost_usd.tobytes().hex(),
+        data.domains.select("domain_id", "name").write_json(),
+        data.domain_of.tobytes().hex(),
+    )
 
 
 def _draft(
@@ -109,7 +130,6 @@ def _draft(
     cells = DomainTable(reference_model_id=reference_id).fit(prompts, outcomes).cells
     n_unassigned = int(np.sum(memberships[:, -1] == 1.0))
     fitted = fit.estimator
-    is_stack = isinstance(fitted, FittedSmoother)
     return _Draft(
         meta={
             "encoder_id": encoder_id,
@@ -121,8 +141,7 @@ def _draft(
         },
         buckets=buckets_frame(data.domains, assigner, n_unassigned=n_unassigned),
         entries=table_entries(cells, quality_value_usd=value),
-        packed=to_bytes(fitted) if is_stack else None,
-        learned_from=_learned_from(as_json(router), data.prompt_ids, outcomes) if is_stack else "",
+        packed=to_bytes(fitted) if isinstance(fitted, FittedSmoother) else None,
     )
 
 
@@ -138,30 +157,14 @@ class _Draft:
     entries: pl.DataFrame
     packed: bytes | None = None
     """The router; None: the table alone decides."""
-    learned_from: str = ""
-    """Digest of what the router was fitted on, which says more than its bytes: those hold
-    floating-point noise."""
 
 
-def _learned_from(router: str, prompt_ids: tuple[str, ...], outcomes: Outcomes) -> str:
-    numbers = (outcomes.quality.tobytes().hex(), outcomes.cost_usd.tobytes().hex())
-    return digest(router, *prompt_ids, *numbers)
-
-
-def _save_once(store: Store, draft: _Draft) -> int:
-    """Save a table under the next number; an equal one that is there already keeps its own."""
-    meta, buckets, entries = draft.meta, draft.buckets, draft.entries
-    content = digest(
-        json.dumps(meta), buckets.write_json(), entries.write_json(), draft.learned_from
-    )
-    tables = store.read(ROUTING_TABLES)
-    same = tables.filter(pl.col("content_digest") == content)
-    if not same.is_empty():
-        return int(same["table_version"][0])
-    version = tables.height + 1
-    row = meta | {
+def _save(store: Store, draft: _Draft, inputs: str) -> int:
+    """Save a table under the next number."""
+    version = store.count(ROUTING_TABLES) + 1
+    row = draft.meta | {
         "table_version": version,
-        "content_digest": content,
+        "input_digest": inputs,
         "created_at": now(),
         "published_at": None,
     }
@@ -169,17 +172,17 @@ def _save_once(store: Store, draft: _Draft) -> int:
     routers = [] if draft.packed is None else [{"table_version": version, "packed": draft.packed}]
     store.append(
         (ROUTING_TABLES, pl.DataFrame([row], schema=ROUTING_TABLES.schema)),
-        (BUCKETS, buckets.with_columns(number)),
-        (TABLE_ENTRIES, entries.with_columns(number)),
+        (BUCKETS, draft.buckets.with_columns(number)),
+        (TABLE_ENTRIES, draft.entries.with_columns(number)),
         (ROUTERS, pl.DataFrame(routers, schema=ROUTERS.schema)),
     )
     return version
 
 
 def publish_table(store: Store, version: int) -> None:
-    """Make a table the current one; publishing it again changes nothing."""
+    """Make a table the current one, also an older one again; the current one stays as it is."""
     row = require_table(store, version)
-    if row["published_at"] is None:
+    if row["published_at"] is None or current_version(store) != version:
         published = pl.DataFrame([row | {"published_at": now()}], schema=ROUTING_TABLES.schema)
         store.upsert((ROUTING_TABLES, published))
 
