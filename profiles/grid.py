@@ -44,7 +44,7 @@ def profile_grid(
         .then(pl.lit(UNASSIGNED_NAME))
         .otherwise(pl.coalesce("name", "element"))
     )
-    reference_id = reference_model_id or best_overall(cells)
+    reference_id = reference_model_id or best_overall(cells) or ""
     reference = cells.filter(model_id=reference_id).select(
         "element", "quality", "quality_lo", "quality_hi"
     )
@@ -79,7 +79,7 @@ def _difference(reference_id: str | None) -> dict[str, pl.Expr]:
         _half_width("quality_lo", "quality_hi").pow(2)
         + _half_width("quality_lo_of_reference", "quality_hi_of_reference").pow(2)
     ).sqrt()
-    half = pl.when(model_id=reference_id or "").then(0.0).otherwise(half)
+    half = pl.when(model_id=reference_id).then(0.0).otherwise(half)
     return {
         "difference": difference,
         "difference_lo": difference - half,

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 PAGES = {
     "overview": "",
@@ -73,7 +73,7 @@ def serving(store: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "pipeline", "app", "--store", str(store), "--port", str(port)]
     with subprocess.Popen(command, cwd=_ROOT, env=os.environ | {"PYTHONPATH": str(_ROOT)}) as app:
         try:
-            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", app)
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health", app)
             yield f"http://127.0.0.1:{port}"
         finally:
             app.terminate()
@@ -90,14 +90,20 @@ def browsing(*, theme: str, width: int) -> Iterator[Visit]:
         visit = Visit(page)
         page.on(
             "console",
-            lambda message: message.type == "error" and visit.complaints.append(message.text),
+            lambda message: _is_complaint(message) and visit.complaints.append(message.text),
         )
         page.on("pageerror", lambda error: visit.complaints.append(str(error)))
         yield visit
         browser.close()
 
 
-def _wait_for(address: str, app: subprocess.Popen) -> None:
+def _is_complaint(message: ConsoleMessage) -> bool:
+    """Tell an error from Streamlit's own search for its root below the address of a page."""
+    is_search = "/_stcore/" in message.location["url"] and "404" in message.text
+    return message.type == "error" and not is_search
+
+
+def wait_for(address: str, app: subprocess.Popen) -> None:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         if app.poll() is not None:
