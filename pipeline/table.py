@@ -245,7 +245,7 @@ def table_diff(
         One row for each bucket of either: domain_id, name, model_before and model_after (null
         where the bucket is absent), and `change`: same, changed, added or removed.
     """
-    old, new = (_first_choices(*pair) for pair in (before, after))
+    old, new = (first_choices(*pair) for pair in (before, after))
     joined = old.join(new, on="domain_id", how="full", coalesce=True, suffix="_after").rename(
         {"model_id": "model_before", "model_id_after": "model_after"}
     )
@@ -267,6 +267,7 @@ def table_diff(
     ).sort("domain_id")
 
 
-def _first_choices(buckets: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
+def first_choices(buckets: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
+    """Return domain_id, name and the chosen model_id of each bucket."""
     first = entries.filter(pl.col("rank") == 1).select("bucket", "model_id")
     return buckets.join(first, on="bucket").select("domain_id", "name", "model_id")

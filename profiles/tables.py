@@ -18,6 +18,9 @@ class Table:
     schema: pl.Schema
     key: tuple[str, ...]
     """Columns whose values are never null and together name one row; rows are kept sorted by it."""
+    numbered: bool = False
+    """Rows are numbered in the order they were made, so a key that is taken means that someone
+    else was faster, not that the row is there already."""
 
     def empty(self) -> pl.DataFrame:
         """Return the table without rows."""
@@ -180,6 +183,7 @@ DOMAIN_EVENTS = Table(
         }
     ),
     key=("event_id",),
+    numbered=True,
 )
 
 MEMBER_SETS = Table(
@@ -258,6 +262,7 @@ ROUTING_TABLES = Table(
         }
     ),
     key=("table_version",),
+    numbered=True,
 )
 
 BUCKETS = Table(
