@@ -26,7 +26,7 @@ from profiles.tables import (
     ROUTING_TABLES,
     TABLE_ENTRIES,
 )
-from tests.support import BEST_VALUE, MODELS, TOPICS, HashEncoder, story_store
+from tests.support import BEST_VALUE, KEEP_MOST, MODELS, TOPICS, HashEncoder, story_store
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_each_domain_gets_the_model_of_best_value(store):
 
 def test_an_equal_table_keeps_its_number(store):
     """Building again from the same inputs adds nothing; another policy is another version."""
-    assert build_table(store, HashEncoder(), Policy()) == 1
+    assert build_table(store, HashEncoder(), KEEP_MOST) == 1
     assert build_table(store, HashEncoder(), Policy(quality_value_usd=1.0)) == 2
     assert store.count(ROUTING_TABLES) == 2
 

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -65,8 +67,9 @@ def test_no_outcomes_name_the_next_step(tmp_path):
         read_training_data(Store(path=tmp_path / "store.duckdb"), HashEncoder())
 
 
-def test_held_out_memberships_do_not_depend_on_outcomes(store):
+def test_held_out_memberships_do_not_depend_on_outcomes(store, tmp_path):
     """Domains are told from texts alone."""
+    store = Store(path=shutil.copy(store.path, tmp_path / "copy.duckdb"))
     data = read_training_data(store, HashEncoder())
     before = fitted_memberships(data)[1]
     store.append((OUTCOMES, outcomes_table([(data.prompt_ids[0], "small", 0.5, None)])))
