@@ -10,8 +10,8 @@ domains, waiting = reads.domains(), reads.waiting()
 shell.require(domains.height + waiting.height)
 
 st.caption(
-    f"{text.count(domains.height)} domains, which a person approved and which keep their ids for "
-    f"ever; {text.count(waiting.height)} clusters of the newest run that wait for a decision: "
+    f"{text.counted(domains.height, 'domain')}, approved by a person and keeping their ids for "
+    f"ever; {text.counted(waiting.height, 'cluster')} of the newest run waiting for a decision: "
     "`promptshed domains approve CLUSTER`."
 )
 catalogue = shown.catalogue(domains, waiting)

@@ -27,7 +27,9 @@ grid = profile_grid(
     reference_model_id=table.reference_model_id if table else None,
 )
 chosen = figures.MEASURES[measure or "Quality"]
-st.plotly_chart(figures.heat_map(grid, chosen), alt="Domains by models", key="heat")
+st.plotly_chart(
+    figures.heat_map(grid, chosen), alt="Domains by models", key="heat", config=figures.STILL
+)
 st.caption(
     f"Each cell: {chosen.title}. Hatched: fewer than 30 outcomes. {text.DASH}: unknown. Point at "
     "a cell for its interval, n and the difference to "

@@ -52,7 +52,7 @@ with st.grid(4, min_column_width=210):
     shell.card(
         "Clusters waiting",
         text.count(progress.n_waiting),
-        note=f"{text.count(progress.n_domains)} domains approved",
+        note=f"{text.counted(progress.n_domains, 'domain')} approved",
         help_="Groups of the newest run that no one has approved or rejected yet.",
         link=("pages/domains.py", "The inbox"),
     )
@@ -65,9 +65,11 @@ charts = st.grid(2, min_column_width=400, gap="medium")
 if not domains.is_empty():
     with charts.cell():
         st.subheader("What is asked", help="Approved domains, and the prompts each was made of.")
-        st.plotly_chart(figures.domain_bars(domains), alt="Prompts in each domain")
+        bars = figures.domain_bars(domains)
+        st.plotly_chart(bars, alt="Prompts in each domain", config=figures.STILL)
 if expectation:
     with charts.cell():
         st.subheader("Quality and cost", help="This table beside each model used for everything.")
         colours = model_colours(reads.model_ids())
-        st.plotly_chart(figures.frontier(expectation, colours), alt="Expected quality and cost")
+        chart = figures.frontier(expectation, colours)
+        st.plotly_chart(chart, alt="Expected quality and cost", config=figures.STILL)

@@ -33,7 +33,9 @@ names = dict(shown.by_size(buckets).select("bucket", "name").iter_rows())
 bucket = st.selectbox(
     "Domain", list(names), format_func=lambda number: text.one_line(names[number]), key="bucket"
 )
-shown.table(shown.alternatives(entries.filter(bucket=bucket)), alt="Models by rank")
+ranked = entries.filter(bucket=bucket)
+st.text(ranked.filter(rank=1)["reason"][0])
+shown.table(shown.alternatives(ranked), alt="Models by rank")
 
 st.subheader("Versions")
 shown.table(shown.versions(tables), alt="Table versions")

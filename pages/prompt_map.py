@@ -46,7 +46,7 @@ if chosen.is_empty():
     st.write("Draw around points with the lasso, or a box, to read their prompts here.")
 else:
     rows = selection.with_texts(chosen)
-    st.write(f"{text.count(chosen.height)} prompts selected, {text.count(rows.height)} listed.")
+    st.write(f"{text.counted(chosen.height, 'prompt')} selected, {text.count(rows.height)} listed.")
     shown.table(rows, alt="Selected prompts")
     st.download_button(
         "Download all selected as CSV",

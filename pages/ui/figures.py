@@ -17,6 +17,8 @@ from pipeline.atlas import NO_DOMAIN, UNCLUSTERED
 from pipeline.expected import THIS_TABLE, Expectation
 from pipeline.frontier import upper_hull
 
+STILL = {"displayModeBar": False}
+"""Plotly settings of a chart that is not zoomed or selected on."""
 _ROW_PX = 34
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 _LABEL = 44
@@ -276,7 +278,8 @@ def _scale(values: np.ndarray, measure: Measure) -> dict[str, object]:
     if not measure.is_diverging:
         return {}
     most = float(np.nanmax(np.abs(values), initial=0.01))
-    return {"zmin": -most, "zmax": most}  # the theme has a diverging scale for such a range
+    # the theme's diverging scale, which it keeps for ranges on both sides of 0
+    return {"zmin": -most, "zmax": most, "autocolorscale": True}
 
 
 def _hatch(figure: go.Figure, places: Sequence[tuple[int, int]]) -> None:

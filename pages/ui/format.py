@@ -19,6 +19,15 @@ def count(n: float | None) -> str:
     return DASH if n is None else f"{n:,.0f}"
 
 
+def counted(n: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> counted(1, "domain"), counted(0, "domain")
+    ('1 domain', '0 domains')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def quality(value: float | None) -> str:
     """Return a quality in [0, 1] with three decimals.
 
@@ -55,13 +64,21 @@ def dollars_per_1000(cost_usd: float | None) -> str:
     >>> dollars_per_1000(0.015037), dollars_per_1000(0.0000287), dollars_per_1000(2.5)
     ('$15.04', '$0.029', '$2,500')
     """
-    if cost_usd is None:
-        return DASH
-    dollars = 1000 * cost_usd
-    if dollars >= 100:
-        return f"${dollars:,.0f}"
-    decimals = 2 if dollars == 0 else max(2, 1 - math.floor(math.log10(dollars)))
-    return f"${dollars:.{decimals}f}"
+    return DASH if cost_usd is None else dollars(1000 * cost_usd)
+
+
+def dollars(amount: float) -> str:
+    """Return US dollars with at least two digits that tell something.
+
+    >>> dollars(0.000049), dollars(math.inf)
+    ('$0.000049', 'any price')
+    """
+    if math.isinf(amount):
+        return "any price"
+    if amount >= 100:
+        return f"${amount:,.0f}"
+    decimals = 2 if amount <= 0 else max(2, 1 - math.floor(math.log10(amount)))
+    return f"${amount:.{decimals}f}"
 
 
 def cost_change(ratio: float | None) -> str:

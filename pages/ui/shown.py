@@ -40,8 +40,8 @@ COLUMNS: Mapping[str, object] = {
     "Margin, $ per 1,000": st.column_config.NumberColumn(
         format="%.3f", help="Value lost by taking the next model instead, for a thousand prompts."
     ),
-    "$ per point": st.column_config.NumberColumn(
-        format="%.4f", help="What one more point of quality on one prompt may cost."
+    "A point is worth": st.column_config.TextColumn(
+        help="What one more hundredth of quality on one prompt may cost, in US dollars."
     ),
     "Why": st.column_config.TextColumn(width="large"),
     "Prompt": st.column_config.TextColumn(width="large"),
@@ -168,7 +168,9 @@ def versions(tables: pl.DataFrame) -> pl.DataFrame:
         _time("created_at").alias("Built"),
         _time("published_at").alias("Published"),
         pl.col("reference_model_id").alias("Reference model"),
-        (pl.col("quality_value_usd") / 100).alias("$ per point"),
+        pl.col("quality_value_usd")
+        .map_elements(lambda value: text.dollars(value / 100), return_dtype=pl.String)
+        .alias("A point is worth"),
         pl.col("n_prompts").alias("Prompts"),
     )
 

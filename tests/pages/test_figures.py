@@ -96,6 +96,13 @@ def test_the_heat_map_writes_every_cell(measure, tiny_store):
     assert unknown == (grid.height // 3 if measure.column == "cost_usd" else 0)
 
 
+def test_differences_are_coloured_around_zero(tiny_store):
+    """The range is as wide below as above, so that no difference has the middle colour."""
+    heat = figures.heat_map(tiny_grid(tiny_store), figures.MEASURES["Difference"]).data[0]
+    assert heat.zmin == -heat.zmax
+    assert heat.autocolorscale
+
+
 def test_the_heat_map_escapes_names_everywhere(tiny_store):
     """A domain and a model that are HTML stay text in ticks and hovers."""
     figure = figures.heat_map(tiny_grid(tiny_store), figures.MEASURES["Quality"])
