@@ -16,9 +16,8 @@ shell.require(progress.n_prompts)
 
 expectation = None
 if table:
-    expectation = expect(
-        *reads.table_rows(table.table_version), reference_model_id=table.reference_model_id
-    )
+    expectation = expect(table.held_out, reference_model_id=table.reference_model_id)
+if expectation:
     st.markdown(f"##### {finding.sentence(expectation)}")
     st.caption(finding.footnote(expectation))
 
@@ -38,7 +37,7 @@ with st.grid(4, min_column_width=210):
             text.dollars_per_1000(ours["cost_usd"]),
             delta=finding.cost_delta(ours["cost_ratio"]),
             note="vs best single",
-            help_="Mean expected cost of a thousand training prompts under the published table.",
+            help_="Mean cost of 1,000 training prompts, each routed without its own outcome.",
             link=("pages/policy.py", "The routing table"),
             less_is_better=True,
         )

@@ -19,9 +19,11 @@ version = shell.choose_version(
 )
 meta = tables.filter(table_version=version).row(0, named=True)
 buckets, entries = reads.table_rows(version)
-expectation = expect(buckets, entries, reference_model_id=meta["reference_model_id"])
-st.markdown(finding.sentence(expectation))
-st.caption(finding.footnote(expectation))
+expectation = expect(meta["held_out"], reference_model_id=meta["reference_model_id"])
+if expectation:
+    st.markdown(finding.sentence(expectation))
+    st.caption(finding.footnote(expectation))
+st.caption(finding.refinement(meta["policy"]))
 shown.table(shown.routes(buckets, entries), alt="First choice in each domain")
 st.caption(
     f"Points are hundredths of quality against {text.as_markdown(meta['reference_model_id'])}, "

@@ -18,7 +18,7 @@ import polars as pl
 from profiles.errors import StoreError
 from profiles.tables import STORED, Table, conform
 
-SCHEMA_VERSION = 2  # 2 added the table `routers`
+SCHEMA_VERSION = 1
 DEFAULT_PATH = Path("data/promptshed.duckdb")
 
 _SQL_TYPES: Mapping[pl.DataType, str] = {
@@ -230,7 +230,7 @@ def _first_line(error: duckdb.Error) -> str:
 def _require_our_schema(
     connection: duckdb.DuckDBPyConnection, path: Path, *, may_create: bool
 ) -> None:
-    names = _table_names(connection)
+    names = {row[0] for row in connection.sql("SELECT table_name FROM duckdb_tables()").fetchall()}
     if not names and may_create:
         _create(connection)
         return
@@ -242,29 +242,16 @@ def _require_our_schema(
             f"{path} has schema version {found}, this Promptshed knows up to {SCHEMA_VERSION}. "
             "Upgrade with `pip install -U promptshed`, or name another --store."
         )
-    if found < SCHEMA_VERSION and may_create:
-        _create(connection, present=names)
 
 
-def _table_names(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    return {row[0] for row in connection.sql("SELECT table_name FROM duckdb_tables()").fetchall()}
-
-
-def _create(
-    connection: duckdb.DuckDBPyConnection, *, present: Collection[str] = frozenset()
-) -> None:
-    """Make the tables that are not there yet: all of them, or those an older version lacks."""
+def _create(connection: duckdb.DuckDBPyConnection) -> None:
     connection.begin()
     for table in STORED:
-        if table.name in present:
-            continue
         columns = ", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in table.schema.items())
         connection.sql(
             f"CREATE TABLE {table.name} ({columns}, PRIMARY KEY ({', '.join(table.key)}))"
         )
-    connection.sql(
-        f"CREATE OR REPLACE TABLE store_meta AS SELECT {SCHEMA_VERSION} AS schema_version"
-    )
+    connection.sql(f"CREATE TABLE store_meta AS SELECT {SCHEMA_VERSION} AS schema_version")
     connection.commit()
 
 

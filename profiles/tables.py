@@ -259,6 +259,7 @@ ROUTING_TABLES = Table(
             "quality_value_usd": pl.Float64,  # US dollars that one unit of quality is worth
             "n_prompts": pl.Int64,
             "temperature": pl.Float64,  # of the assigner's softmax
+            "held_out": pl.String,  # JSON: cross-fitted scores, see pipeline.expected
         }
     ),
     key=("table_version",),

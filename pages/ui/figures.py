@@ -75,8 +75,8 @@ def frontier(expectation: Expectation, colours: Mapping[str, str]) -> go.Figure:
     ours_last = known.sort(pl.col("option") == THIS_TABLE, "option")
     figure = go.Figure(_mixes(known.filter(pl.col("model_id").is_not_null())))
     figure.add_traces([_option(row, colours) for row in ours_last.iter_rows(named=True)])
-    figure.update_xaxes(title="expected cost, $ per 1,000 prompts (log)", type="log", dtick=1)
-    figure.update_yaxes(title="expected quality", tickformat=".2f")
+    figure.update_xaxes(title="cost, $ per 1,000 prompts (log)", type="log", dtick=1)
+    figure.update_yaxes(title="quality", tickformat=".2f")
     figure.update_layout(legend={"orientation": "h", "y": -0.28, "x": 0})
     return _finish(figure, height=380, bottom=90)
 

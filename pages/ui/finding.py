@@ -1,5 +1,7 @@
 """The finding in words, as Markdown with every foreign name escaped."""
 
+import json
+
 from pages.ui import format as text
 from pages.ui.reads import Run
 from pipeline.expected import THIS_TABLE, Expectation
@@ -13,7 +15,7 @@ def sentence(expectation: Expectation) -> str:
     if expectation.shares["model_id"].to_list() == [expectation.reference_model_id]:
         return (
             f"Every prompt goes to **{text.as_markdown(expectation.reference_model_id)}**, the "
-            "best single model: in no domain is another one expected to be better value."
+            "best single model: no other one is better value for any of them."
         )
     reference = text.as_markdown(expectation.reference_model_id)
     cost = (
@@ -22,7 +24,7 @@ def sentence(expectation: Expectation) -> str:
         else ""
     )
     return (
-        f"Sending {_shares(expectation)} is expected to change quality by "
+        f"Sending {_shares(expectation)} changed quality by "
         f"**{text.points(table['advantage'])}** (95 % interval "
         f"{text.points_interval(table['advantage_lo'], table['advantage_hi'])}){cost}, compared "
         f"with {reference} for everything."
@@ -32,9 +34,20 @@ def sentence(expectation: Expectation) -> str:
 def footnote(expectation: Expectation) -> str:
     """Say where the numbers come from, and what they are not."""
     return (
-        f"Expected, from training prompts: n = {text.count(expectation.n_prompts)}, each in one "
-        "bucket of the table. The best single model is the baseline. What really happens on "
-        "prompts the table never saw is measured by `promptshed evaluate`."
+        f"Measured on n = {text.count(expectation.n_prompts)} training prompts, each routed by an "
+        "estimate made without its own outcome. The best single model is the baseline. The "
+        "trade-off was chosen on the same prompts; `promptshed evaluate` measures it on prompts "
+        "held back."
+    )
+
+
+def refinement(policy: str) -> str:
+    """Say how the table of a policy (JSON) is applied to a prompt."""
+    if json.loads(policy).get("router") == "table":
+        return "Each prompt mixes the rows below by how likely it belongs to each domain."
+    return (
+        "The rows below say what is best on average in each domain. Routing refines them prompt "
+        "by prompt, so a prompt may get another model than its domain's first choice."
     )
 
 

@@ -54,6 +54,8 @@ class Published:
     table_version: int
     published_at: datetime
     reference_model_id: str
+    held_out: str
+    """JSON of its cross-fitted scores, for `pipeline.expected.expect`."""
 
 
 def store() -> Store:

@@ -15,6 +15,7 @@ from pipeline.estimators.base import best_single, fit_with_held_out
 from pipeline.estimators.domain_table import DomainTable
 from pipeline.estimators.stack import Stack
 from pipeline.evaluate import parity_value
+from pipeline.expected import held_out_json
 from pipeline.flows.clock import now
 from pipeline.flows.training import (
     TrainingData,
@@ -23,6 +24,7 @@ from pipeline.flows.training import (
     read_training_data,
 )
 from pipeline.packing import from_bytes, to_bytes
+from pipeline.route import choose_by_utility
 from pipeline.smoothers.fit import FittedSmoother
 from pipeline.store import Store
 from pipeline.table import RoutingModel, buckets_frame, routing_model, table_entries
@@ -127,6 +129,7 @@ def _draft(
         value = parity_value(
             fit.held_out, outcomes, reference=reference, keep_quality=policy.keep_quality
         )
+    chosen = choose_by_utility(fit.held_out, quality_value_usd=value)
     cells = DomainTable(reference_model_id=reference_id).fit(prompts, outcomes).cells
     n_unassigned = int(np.sum(memberships[:, -1] == 1.0))
     fitted = fit.estimator
@@ -138,6 +141,7 @@ def _draft(
             "quality_value_usd": value,
             "n_prompts": len(data.prompt_ids),
             "temperature": assigner.temperature,
+            "held_out": held_out_json(chosen, outcomes, reference=reference),
         },
         buckets=buckets_frame(data.domains, assigner, n_unassigned=n_unassigned),
         entries=table_entries(cells, quality_value_usd=value),

@@ -12,7 +12,7 @@ from pipeline.atlas import NO_DOMAIN, UNCLUSTERED
 from pipeline.expected import THIS_TABLE, expect
 from pipeline.taxonomy import domains_now
 from profiles.grid import profile_grid
-from profiles.tables import BUCKETS, DOMAIN_EVENTS, PROFILE_CELLS, TABLE_ENTRIES
+from profiles.tables import DOMAIN_EVENTS, PROFILE_CELLS, ROUTING_TABLES
 from tests.conftest import HOSTILE
 
 PLAIN_HOSTILE = "&lt;img src=x onerror="
@@ -142,11 +142,8 @@ def test_a_free_model_costs_nothing_and_is_not_unknown():
 
 def test_the_frontier_shows_the_table_and_the_models_with_a_known_cost(tiny_store):
     """A model without a cost has no place on the chart; mixes lie on or below the hull."""
-    found = expect(
-        tiny_store.read(BUCKETS, table_version=2),
-        tiny_store.read(TABLE_ENTRIES, table_version=2),
-        reference_model_id="large/one",
-    )
+    held_out = tiny_store.read(ROUTING_TABLES, table_version=2)["held_out"][0]
+    found = expect(held_out, reference_model_id="large/one")
     figure = figures.frontier(found, model_colours(["large/one", "small/two"]))
     mixes, *models, ours = figure.data
     assert [trace.name for trace in models] == ["large/one", "small/two"]

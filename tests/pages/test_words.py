@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 
 from pages.ui import finding, shown
 from pages.ui import format as text
-from pipeline.expected import expect
 from tests.conftest import HOSTILE
-from tests.pipeline.test_expected import tables
+from tests.pipeline.test_expected import example
 
 
 @pytest.mark.parametrize(
@@ -73,9 +72,9 @@ def test_a_long_prompt_says_how_much_is_not_shown():
 
 def test_the_finding_compares_with_the_reference():
     """Shares, gain, interval and cost are in one sentence."""
-    found = expect(*tables(), reference_model_id="a")
+    found = example()
     assert finding.sentence(found) == (
-        "Sending **75 %** of the prompts to a and **25 %** to b is expected to change quality by "
+        "Sending **75 %** of the prompts to a and **25 %** to b changed quality by "
         "**+5.0 points** (95 % interval +2.5 to +7.5) and cost **19 % less**, compared with a for "
         "everything."
     )
@@ -85,25 +84,21 @@ def test_the_finding_compares_with_the_reference():
 
 def test_a_table_that_never_leaves_the_reference_says_so():
     """There is no gain to report."""
-    buckets, entries = tables()
-    one = expect(buckets, entries.filter(model_id="a").with_columns(rank=1), reference_model_id="a")
+    one = example(shares={"a": 1.0})
     assert finding.sentence(one).startswith("Every prompt goes to **a**, the best single model")
 
 
 def test_without_costs_the_finding_is_about_quality():
     """An unknown cost is left out of the sentence."""
-    found = expect(*tables(cost_of_b=None), reference_model_id="a")
+    found = example(cost_ratio=None)
     assert "cost" not in finding.sentence(found)
 
 
 def test_many_models_are_summed_up():
     """Only the first three are named."""
-    buckets = pl.DataFrame({"bucket": range(5), "n_prompts": [5, 4, 3, 2, 1]})
-    entries = pl.DataFrame({"bucket": range(5), "model_id": list("abcde"), "rank": [1] * 5})
-    numbers = ("quality", "cost_usd", "advantage", "advantage_lo", "advantage_hi")
-    filled = entries.with_columns(pl.lit(0.5).alias(name) for name in numbers)
-    said = finding.sentence(expect(buckets, filled, reference_model_id="a"))
-    assert "**20 %** to c and the rest to 2 more is expected" in said
+    shares = dict(zip("abcde", (5 / 15, 4 / 15, 3 / 15, 2 / 15, 1 / 15), strict=True))
+    said = finding.sentence(example(shares=shares))
+    assert "**20 %** to c and the rest to 2 more changed" in said
 
 
 def test_the_catalogue_lists_domains_and_waiting_clusters():
