@@ -75,8 +75,6 @@ class Store:
         if not self.exists():
             return table.empty()
         with self._open(read_only=True) as connection:
-            if table.name not in _table_names(connection):  # the store is older than the table
-                return table.empty()
             return connection.sql(sql, params=known).pl().cast(table.schema)
 
     def read_among(self, table: Table, column: str, values: Collection[object]) -> pl.DataFrame:

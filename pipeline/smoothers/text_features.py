@@ -11,8 +11,6 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.preprocessing import normalize
 
 from pipeline.smoothers.base import FloatArray
 
@@ -126,6 +124,8 @@ class Tfidf:
         """Return unit rows of (1 + log count) * idf, shape (n, n_terms); a zero row if no term."""
         if not self.terms:
             return csr_matrix((len(texts), 0), dtype=np.float64)
+        from sklearn.preprocessing import normalize  # noqa: PLC0415 - slow to load
+
         counts = _count_terms(texts, self.terms, self.max_ngram)
         return csr_matrix(normalize(counts @ diags(self.idf)))
 
@@ -133,6 +133,8 @@ class Tfidf:
 @lru_cache(maxsize=2)  # two members of the stack read the same words
 def _count_terms(texts: tuple[str, ...], terms: tuple[str, ...], max_ngram: int) -> csr_matrix:
     """Return 1 + log count of each term, 0 where absent, shape (n, n_terms); not to be changed."""
+    from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415 - slow to load
+
     counter = CountVectorizer(
         ngram_range=(1, max_ngram),
         token_pattern=TERM_PATTERN,
@@ -149,6 +151,8 @@ def learn_tfidf(texts: tuple[str, ...], config: TfidfConfig) -> Tfidf:
 
     Terms are kept by falling document frequency, then alphabet, so row order is irrelevant.
     """
+    from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415 - slow to load
+
     counter = CountVectorizer(ngram_range=(1, config.max_ngram), token_pattern=TERM_PATTERN)
     analyse = counter.build_analyzer()
     n_prompts_with: Counter[str] = Counter()

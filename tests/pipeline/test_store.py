@@ -22,6 +22,7 @@ VALUES = {
     pl.Float32(): [0.5, 0.25, 1.5],
     pl.List(pl.Float32): [[0.5, 0.25], [], [1.5]],
     pl.List(pl.String): [["a", "b"], [], ["–"]],
+    pl.Binary(): [b"", b"\x00\xff", b"three"],
     pl.Datetime("us", "UTC"): [datetime(2026, 1, day, 13, 7, tzinfo=UTC) for day in (1, 2, 3)],
 }
 

@@ -44,6 +44,11 @@ DOMAINS = pl.DataFrame(
 HARD = np.repeat(np.eye(3)[:2], 4, axis=0)
 
 
+def receipts(vectors, model):
+    """Decide by the table alone, which reads no text."""
+    return decide([""] * len(vectors), vectors, model)
+
+
 def cells(quality=None, cost=((0.3, 0.1, 0.2),)):
     """Return three models in two domains: a is the reference, b is as good at art."""
     if quality is None:
@@ -53,7 +58,7 @@ def cells(quality=None, cost=((0.3, 0.1, 0.2),)):
 
 def test_receipts_by_hand():
     """maths stays with the safe choice, art goes to the cheaper model, a stranger falls back."""
-    found = decide(VECTORS, MODEL)
+    found = receipts(VECTORS, MODEL)
     assert found["model"].to_list() == ["large", "small", "large"]
     assert found["domain"].to_list() == ["maths", "art", "unassigned"]
     assert found["fallback"].to_list() == ["small", "large", "small"]
@@ -67,7 +72,7 @@ def test_receipts_by_hand():
 
 def test_every_receipt_says_why():
     """The domain with its share, the points against the safe choice, and refusals."""
-    reasons = decide(VECTORS, MODEL)["reason"]
+    reasons = receipts(VECTORS, MODEL)["reason"]
     assert reasons[0] == "maths (100 %); the safe choice is worth its cost here"
     assert reasons[1] == "art (100 %); expected -10.0 points against large, better value"
     assert reasons[2].startswith("unlike every approved domain; ")
@@ -76,7 +81,7 @@ def test_every_receipt_says_why():
 def test_an_unknown_cost_stays_null_in_receipts():
     """Where quality alone decides, a model of unknown cost has no expected cost, not 0."""
     unknown = replace(MODEL, cost_usd=np.tile([NAN, 0.1], (3, 1)), quality_value_usd=float("inf"))
-    found = decide(VECTORS, unknown)
+    found = receipts(VECTORS, unknown)
     assert found["model"].to_list() == ["large"] * 3
     assert found["expected_cost_usd"].null_count() == 3
     assert found["expected_quality"].to_list() == pytest.approx([0.9] * 3)
@@ -84,7 +89,7 @@ def test_an_unknown_cost_stays_null_in_receipts():
 
 def test_no_prompts_have_no_receipts():
     """An empty matrix gives an empty receipt frame with all columns."""
-    found = decide(np.zeros((0, 3), np.float32), MODEL)
+    found = receipts(np.zeros((0, 3), np.float32), MODEL)
     assert found.is_empty()
     assert dict(found.schema) == dict(RECEIPT)
 
@@ -92,7 +97,7 @@ def test_no_prompts_have_no_receipts():
 def test_row_order_is_irrelevant():
     """Receipts follow their prompts."""
     order = [2, 0, 1]
-    shuffled, whole = decide(VECTORS[order], MODEL), decide(VECTORS, MODEL)
+    shuffled, whole = receipts(VECTORS[order], MODEL), receipts(VECTORS, MODEL)
     assert shuffled.equals(whole[order])
 
 
@@ -101,9 +106,9 @@ def test_a_receipt_does_not_depend_on_its_neighbours():
     generator = np.random.default_rng(0)
     many = generator.normal(size=(999, 3)).astype(np.float32)
     many /= np.linalg.norm(many, axis=1, keepdims=True)
-    whole = decide(many, MODEL)
+    whole = receipts(many, MODEL)
     for row in (0, 500, 998):
-        assert decide(many[row : row + 1], MODEL).equals(whole[row])
+        assert receipts(many[row : row + 1], MODEL).equals(whole[row])
 
 
 def test_entries_are_ranked_by_value():
@@ -215,7 +220,7 @@ def test_the_first_rank_is_what_is_decided():
         routing_model(meta, buckets, entries), assigner=replace(ASSIGNER, temperature=0.01)
     )
     first = entries.filter(rank=1).sort("bucket")["model_id"].to_list()
-    assert decide(VECTORS, sure)["model"].to_list() == first
+    assert receipts(VECTORS, sure)["model"].to_list() == first
 
 
 def first_choices(*rows):

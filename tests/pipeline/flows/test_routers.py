@@ -1,7 +1,6 @@
 import json
 from dataclasses import dataclass, replace
 
-import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -11,12 +10,10 @@ from pipeline.artefact import conformance_rows
 from pipeline.commands import exporting
 from pipeline.config import Policy
 from pipeline.flows.curation import domains_from_labels
-from pipeline.flows.encoding import vectors_of
 from pipeline.flows.evaluation import evaluate_store, score_holdout
 from pipeline.flows.routing import decider
 from pipeline.flows.tables import build_table, load_model, publish_table
 from pipeline.ingest import read_file
-from pipeline.prompt_text import prompt_id_of
 from pipeline.store import Store
 from profiles.tables import OUTCOMES, RECEIPT, ROUTERS
 from tests.topics import MODEL_IDS, make_topics
@@ -174,16 +171,3 @@ def test_export_says_what_is_lost(store, tmp_path, monkeypatch, router, said):
     assert result.exit_code == 0, result.output
     assert said in result.stderr
     assert "routing_table.json" in result.stdout
-
-
-def test_a_store_without_the_table_of_routers_is_read_and_upgraded(store):
-    """An older file has no routers: its tables decide alone, and the first write adds the table."""
-    version = build_table(store, FakeEncoder(), Policy())
-    with duckdb.connect(store.path) as connection:  # noqa: TID251 - makes an older file
-        connection.sql("DROP TABLE routers")
-        connection.sql("UPDATE store_meta SET schema_version = 1")
-    assert store.read(ROUTERS).is_empty()
-    assert load_model(store, version)[1].router is None
-    vectors_of(store, FakeEncoder(), [prompt_id_of("new")], ["new"])
-    newer = build_table(store, FakeEncoder(), Policy(quality_value_usd=0.5))
-    assert load_model(store, newer)[1].router is not None

@@ -110,11 +110,13 @@ def test_the_reference_must_be_among_the_models(store):
 
 
 def test_publishing_moves_the_current_table(store):
-    """The one published last is current; publishing again changes nothing."""
+    """The one published last is current, an older one too; the current one stays as it is."""
     second = build_table(store, HashEncoder(), Policy(quality_value_usd=1.0))
     assert current_version(store) == 1
     publish_table(store, second)
     assert current_version(store) == second
+    publish_table(store, 1)
+    assert current_version(store) == 1
     at = require_table(store, 1)["published_at"]
     publish_table(store, 1)
     assert require_table(store, 1)["published_at"] == at
