@@ -166,11 +166,12 @@ def test_members_are_found_among_prompts():
 
 
 def test_the_later_decision_owns_a_prompt():
-    """A prompt in two domains belongs to the one decided last."""
+    """A prompt in two domains belongs to the one decided last, in any order of their members."""
     both, both_set = approved("dom-0", "new", ["p1", "p2"])
-    found, rows = domain_rows(("p1", "p3"), history(MATHS, both), pl.concat([MATHS_SET, both_set]))
-    assert found["domain_id"].to_list() == ["dom-0", "dom-1"]
-    assert rows.tolist() == [0, 1]
+    for sets in ([MATHS_SET, both_set], [both_set, MATHS_SET]):
+        found, rows = domain_rows(("p1", "p3"), history(MATHS, both), pl.concat(sets))
+        assert found["domain_id"].to_list() == ["dom-0", "dom-1"]
+        assert rows.tolist() == [0, 1]
 
 
 def test_no_domain_has_no_rows():
