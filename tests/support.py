@@ -89,7 +89,7 @@ TRUTH = {
 """The share of prompts each model gets right, in eighths: one topic needs each model."""
 SHIFTS = {"large": 0, "medium": 3, "small": 5}
 """So that models are not wrong on the same prompts."""
-KEEP_MOST = Policy(keep_quality=0.95)
+KEEP_MOST = Policy(keep_quality=0.95, router="table")
 """Equal shares differ by chance; this policy lets a cheaper model be a little unlucky."""
 BEST_VALUE = {"python": "large", "kitchen": "small", "law": "medium"}
 

@@ -29,7 +29,7 @@ def test_the_current_table_is_exported(run, tmp_path):
     assert code == 0
     paths = out.split()
     assert sorted(paths) == sorted(str(path) for path in (tmp_path / "table").iterdir())
-    assert err.startswith("Table 1 as artefact; no prompt text is in it.")
+    assert err == "Table 1 as artefact; no prompt text is in it. Nothing is lost.\n"
     assert json.loads((tmp_path / "table" / "routing_table.json").read_text())["table_version"] == 1
     texts = [prompt.text.encode() for prompt in story(12)]
     for path in (tmp_path / "table").iterdir():
