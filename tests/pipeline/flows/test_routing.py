@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 
 from pipeline.config import Policy
@@ -22,7 +21,7 @@ def test_unseen_prompts_get_their_topics_model(store):
     right = [model == BEST_VALUE[p.topic] for model, p in zip(found["model"], fresh, strict=True)]
     accepted = found["domain"] != "unassigned"
     assert accepted.mean() > 0.7
-    assert np.mean([ok for ok, known in zip(right, accepted, strict=True) if known]) > 0.8
+    assert all(ok for ok, known in zip(right, accepted, strict=True) if known)
     assert dict(found.schema) == dict(RECEIPT)
 
 
