@@ -127,6 +127,7 @@ def read_file(
     rejects = _gather_rejects(cleaned.refused, broken, resolved, prompts)
     import_row = {
         "import_id": _digest(file_digest + dump_mapping(resolved)),
+        "file_digest": file_digest,
         "file_name": Path(source.name).name,
         "imported_at": imported_at or dt.datetime.now(dt.UTC),
         "n_rows": n_rows,
