@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,17 @@ from pipeline.project import cluster_coordinates, map_coordinates
 from pipeline.store import Store
 from profiles.errors import NotReadyError
 from profiles.tables import CLUSTERS, MEMBERS, PROMPTS, RUNS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grouping:
+    """Prompts in named clusters."""
+
+    clustering: Clustering
+    tried: tuple[Clustering, ...]
+    """Every granularity that was tried, the chosen one among them."""
+    labels: tuple[ClusterLabel, ...]
+    """One for each cluster."""
 
 
 def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
@@ -45,10 +57,8 @@ def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
     texts = prompts["text"].to_list()
     vectors = vectors_of(store, encoder, ids, texts)
     started = time.monotonic()
-    points = cluster_coordinates(vectors, config.project)
-    tried = _sweep(points, config)
-    clustering = choose_granularity(tried)
-    labels = label_clusters(texts, vectors, clustering.cluster_ids)
+    found = cluster_vectors(texts, vectors, config)
+    clustering = found.clustering
     members = _members_frame(run_id, ids, clustering, map_coordinates(vectors, config.project))
     created_at = now()
     run = {
@@ -60,14 +70,24 @@ def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
         "n_prompts": len(ids),
         "n_clusters": clustering.n_clusters,
         "n_unclustered": int(np.sum(clustering.cluster_ids < 0)),
-        "sweep": json.dumps([_trial(c, chosen=c is clustering) for c in tried]),
+        "sweep": json.dumps([_trial(c, chosen=c is clustering) for c in found.tried]),
         "duration_s": time.monotonic() - started,
     }
-    clusters = _clusters_frame(run_id, ids, clustering, labels)
+    clusters = _clusters_frame(run_id, ids, clustering, found.labels)
     store.append(
         (RUNS, pl.DataFrame([run], schema=RUNS.schema)), (CLUSTERS, clusters), (MEMBERS, members)
     )
     return run_id
+
+
+def cluster_vectors(
+    texts: Sequence[str], vectors: NDArray[np.float32], config: DiscoverConfig
+) -> Grouping:
+    """Project, cluster and name prompts, whose rows are sorted by prompt_id."""
+    tried = tuple(_sweep(cluster_coordinates(vectors, config.project), config))
+    clustering = choose_granularity(tried)
+    labels = label_clusters(texts, vectors, clustering.cluster_ids)
+    return Grouping(clustering=clustering, tried=tried, labels=labels)
 
 
 def latest_run(store: Store) -> str:
