@@ -1,13 +1,20 @@
 """Clusters of a new run and the domains decided before: which is which."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from pipeline.taxonomy import APPROVED, domains_now, in_force
 
 SAME_OVERLAP = 0.5
 """Least shared part at which a cluster is taken for a domain, or for what was rejected."""
+_PART = 0.2
+_STRONG_COSINE = 0.9
+_TIE = 1e-3
 
 
 def overlaps(
@@ -117,3 +124,147 @@ def _status(rejected: Iterable[int]) -> pl.Expr:
         .then(pl.lit("rejected"))
         .otherwise(pl.lit("waiting"))
     )
+
+
+def match_domains(alike: pl.DataFrame, cosines: pl.DataFrame) -> pl.DataFrame:
+    """Say what a run has made of each domain, and which clusters no domain explains.
+
+    Domains and clusters are paired one to one so that the sum of overlaps is largest (Kuhn 1955;
+    the cosine of their prototypes decides ties).
+
+    Parameters
+    ----------
+    alike
+        The `overlaps` of approved domains, with their domain_id.
+    cosines
+        Columns domain_id, cluster_id and cosine: every domain with every cluster.
+
+    Returns
+    -------
+    DataFrame
+        One row for each domain and cluster it went to, then one for each cluster that is left;
+        columns as in `MATCHES`. The fates:
+
+        survived
+            it is paired, and the overlap is at least `SAME_OVERLAP`;
+        split
+            several clusters each hold a fifth of it and consist of it by half;
+        merged
+            a cluster holds half of it and half of another, a fifth of the cluster each;
+        vanished
+            none of these; the cluster is the one it is paired with, null if it shares nothing;
+        emerged
+            a cluster that none of the first three explains; domain_id is null.
+
+        `strong` marks a survivor that may be linked unseen: the cosine is at least .9, no other
+        domain has a fifth of the cluster and no other cluster a fifth of the domain.
+    """
+    domain_ids = cosines["domain_id"].unique().sort().to_list()
+    cluster_ids = cosines["cluster_id"].unique().sort().to_list()
+    grid = _Grid.of(alike, cosines, domain_ids, cluster_ids)
+    rows = [row for number in range(len(domain_ids)) for row in grid.fates(number)]
+    explained = {row["cluster_id"] for row in rows if row["fate"] != "vanished"}
+    rows += [
+        {"fate": "emerged", "cluster_id": cluster_id, "strong": False}
+        for cluster_id in cluster_ids
+        if cluster_id not in explained
+    ]
+    return pl.DataFrame(rows, schema=MATCHES)
+
+
+MATCHES = pl.Schema(
+    {
+        "fate": pl.String,
+        "domain_id": pl.String,
+        "cluster_id": pl.Int64,
+        "n_shared": pl.Int64,
+        "share_of_domain": pl.Float64,  # of its prompts, those in the cluster
+        "share_of_cluster": pl.Float64,  # of its prompts that were there, those in the domain
+        "overlap": pl.Float64,
+        "cosine": pl.Float64,  # of the prototypes
+        "strong": pl.Boolean,
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Grid:
+    """Evidence for every pair; arrays of shape (n_domains, n_clusters)."""
+
+    domain_ids: list[str]
+    cluster_ids: list[int]
+    n_shared: NDArray[np.float64]
+    share_of_domain: NDArray[np.float64]
+    share_of_cluster: NDArray[np.float64]
+    overlap: NDArray[np.float64]
+    cosine: NDArray[np.float64]
+    partner: Mapping[int, int]
+
+    @classmethod
+    def of(
+        cls,
+        alike: pl.DataFrame,
+        cosines: pl.DataFrame,
+        domain_ids: list[str],
+        cluster_ids: list[int],
+    ) -> "_Grid":
+        pairs = cosines.join(alike, on=["domain_id", "cluster_id"], how="left").select(
+            "domain_id",
+            "cluster_id",
+            pl.col("cosine"),
+            n_shared=pl.col("n_shared").fill_null(0),
+            share_of_domain=(pl.col("n_shared") / pl.col("n_set")).fill_null(0.0),
+            share_of_cluster=(pl.col("n_shared") / pl.col("n_known")).fill_null(0.0),
+            overlap=pl.col("overlap").fill_null(0.0),
+        )
+        shape = (len(domain_ids), len(cluster_ids))
+        ordered = pairs.sort("domain_id", "cluster_id")
+        arrays = {
+            name: ordered[name].to_numpy().astype(np.float64).reshape(shape)
+            for name in ("n_shared", "share_of_domain", "share_of_cluster", "overlap", "cosine")
+        }
+        gain = arrays["overlap"] + _TIE * arrays["cosine"]
+        paired = zip(*linear_sum_assignment(gain, maximize=True), strict=True)
+        return cls(
+            domain_ids=domain_ids,
+            cluster_ids=cluster_ids,
+            partner={int(d): int(c) for d, c in paired if arrays["overlap"][d, c] > 0},
+            **arrays,
+        )
+
+    def fates(self, d: int) -> list[dict[str, object]]:
+        """Return the rows of one domain."""
+        held = self.share_of_domain[d] >= _PART
+        parts = np.flatnonzero(held & (self.share_of_cluster[d] >= SAME_OVERLAP))
+        if len(parts) > 1:
+            return [self._row("split", d, int(c)) for c in parts]
+        most = int(np.argmax(self.share_of_domain[d])) if self.cluster_ids else None
+        if most is not None and self._is_shared(d, most):
+            return [self._row("merged", d, most)]
+        paired = self.partner.get(d)
+        if paired is not None and self.overlap[d, paired] >= SAME_OVERLAP:
+            return [self._row("survived", d, paired)]
+        return [self._row("vanished", d, paired)]
+
+    def _is_shared(self, d: int, c: int) -> bool:
+        joined = (self.share_of_domain[:, c] >= SAME_OVERLAP) & (
+            self.share_of_cluster[:, c] >= _PART
+        )
+        return bool(joined[d] and joined.sum() > 1)
+
+    def _row(self, fate: str, d: int, c: int | None) -> dict[str, object]:
+        row: dict[str, object] = {"fate": fate, "domain_id": self.domain_ids[d], "strong": False}
+        if c is None:
+            return row
+        alone = (self.share_of_cluster[:, c] >= _PART).sum() <= 1
+        whole = (self.share_of_domain[d] >= _PART).sum() <= 1
+        is_strong = fate == "survived" and self.cosine[d, c] >= _STRONG_COSINE and alone and whole
+        return row | {
+            "cluster_id": self.cluster_ids[c],
+            "n_shared": int(self.n_shared[d, c]),
+            "share_of_domain": float(self.share_of_domain[d, c]),
+            "share_of_cluster": float(self.share_of_cluster[d, c]),
+            "overlap": float(self.overlap[d, c]),
+            "cosine": float(self.cosine[d, c]),
+            "strong": bool(is_strong),
+        }

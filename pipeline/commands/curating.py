@@ -12,6 +12,7 @@ from pipeline.commands.shared import (
     json_option,
     print_frame,
     print_json,
+    print_matches,
     print_table,
     say,
     store_option,
@@ -19,6 +20,7 @@ from pipeline.commands.shared import (
 from pipeline.config import ClusterConfig, DiscoverConfig
 from pipeline.encoders import load_encoder
 from pipeline.flows import curation
+from pipeline.flows.identity import read_matches
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now, find_domain, next_event_id
 from pipeline.taxonomy_file import changes, taxonomy_text
@@ -42,8 +44,11 @@ def list_domains(store: Store, *, as_json: bool) -> None:
     has_run = store.count(RUNS) > 0
     clusters = curation.read_proposals(store).to_dicts() if has_run else []
     waiting = [row for row in clusters if row["status"] == "waiting"]
+    matches = read_matches(store)
     if as_json:
-        print_json({"domains": domains.to_dicts(), "waiting": waiting})
+        print_json(
+            {"domains": domains.to_dicts(), "waiting": waiting, "matches": matches.to_dicts()}
+        )
         return
     print_table(
         ["domain", "name", "prompts", "status", "by"],
@@ -53,6 +58,7 @@ def list_domains(store: Store, *, as_json: bool) -> None:
         ["cluster", "name", "prompts"],
         [(row["cluster_id"], row["name"], row["n_prompts"]) for row in waiting],
     )
+    print_matches(matches)
     say(f"{domains.height} domains, {len(waiting)} clusters waiting.")
 
 

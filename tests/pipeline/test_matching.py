@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.matching import overlaps, proposals
+from pipeline.matching import match_domains, overlaps, proposals
 from pipeline.taxonomy import member_set
-from profiles.tables import CLUSTERS, MEMBERS
+from profiles.tables import CLUSTERS, MEMBER_SETS, MEMBERS
 from tests.pipeline.test_taxonomy import ART, MATHS, SETS, approved, history
 
 
@@ -108,3 +108,76 @@ def test_overlap_is_a_share(own, cluster):
 def test_a_run_of_noise_proposes_nothing():
     """Without clusters there is nothing to decide."""
     assert statuses({}, history(MATHS)) == []
+
+
+def fates(domains, clusters, cosine=0.95):
+    """Match domains {id: prompts} with clusters [prompts]; every pair has the same cosine."""
+    named = {domain_id: member_set(ids) for domain_id, ids in domains.items()}
+    decided = pl.DataFrame(
+        [(domain_id, set_id, None) for domain_id, (set_id, _) in named.items()],
+        schema={"domain_id": pl.String, "member_set_id": pl.String, "run_id": pl.String},
+        orient="row",
+    )
+    sets = pl.concat([MEMBER_SETS.empty(), *(rows for _, rows in named.values())])
+    _, members = clusters_of({k: list(ids) for k, ids in enumerate(clusters)})
+    alike = overlaps(members, decided.drop("domain_id"), sets, MEMBERS.empty())
+    cosines = decided.select("domain_id").join(
+        pl.DataFrame({"cluster_id": range(len(clusters))}), how="cross"
+    )
+    found = match_domains(
+        alike.join(decided.drop("run_id"), on="member_set_id"),
+        cosines.with_columns(cosine=pl.lit(cosine)),
+    )
+    return found.select("fate", "domain_id", "cluster_id", "strong").rows()
+
+
+def test_the_five_fates():
+    """Each by hand, in one run."""
+    domains = {"a": "1234", "b": "5678", "c": "90", "d": "xy", "e": "uv"}
+    clusters = ["1234", "56", "78", "90xy", "mn"]
+    assert fates(domains, clusters) == [
+        ("survived", "a", 0, True),
+        ("split", "b", 1, False),
+        ("split", "b", 2, False),
+        ("merged", "c", 3, False),
+        ("merged", "d", 3, False),
+        ("vanished", "e", None, False),
+        ("emerged", None, 4, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("clusters", "cosine", "fate", "strong"),
+    [
+        (["123456789"], 0.95, "survived", True),
+        (["123456789"], 0.85, "survived", False),
+        (["1234567", "89mn"], 0.95, "split", False),
+        (["1234567", "89mnopq"], 0.95, "survived", False),
+        (["123mnopqrst"], 0.95, "vanished", False),
+    ],
+    ids=["the same", "prototypes apart", "in two", "a fifth went elsewhere", "less than half"],
+)
+def test_only_the_unambiguous_is_strong(clusters, cosine, fate, strong):
+    """A survivor is linked unseen only if its prototype is alike and nothing else has a part."""
+    assert fates({"a": "123456789"}, clusters, cosine)[0][0::3] == (fate, strong)
+
+
+def test_nothing_to_match():
+    """Without domains every cluster emerged."""
+    assert fates({}, ["12"]) == []
+
+
+@given(
+    st.lists(st.sets(st.sampled_from("abcdefgh"), min_size=1), min_size=1, max_size=3),
+    st.permutations("abcdefgh"),
+    st.integers(1, 7),
+)
+def test_every_domain_and_cluster_is_accounted_for(domains, order, cut):
+    """Each domain has a fate, each cluster is in one row at least, and pairs are one to one."""
+    named = {str(k): sorted(ids) for k, ids in enumerate(domains)}
+    found = fates(named, ["".join(order[:cut]), "".join(order[cut:])])
+    assert {row[1] for row in found if row[1]} == set(named)
+    survived = [row[2] for row in found if row[0] == "survived"]
+    assert len(survived) == len(set(survived))
+    explained = {row[2] for row in found if row[0] != "vanished"}
+    assert explained == {0, 1}

@@ -247,7 +247,7 @@ def test_an_empty_store_is_no_traceback(capsys, tmp_path, monkeypatch):
     use_fake_encoder(monkeypatch)
     store = ("--store", tmp_path / "none.duckdb")
     assert run_command(capsys, "domains", "list", "--json", *store)[:2] == (
-        0, '{\n  "domains": [],\n  "waiting": []\n}\n',
+        0, '{\n  "domains": [],\n  "waiting": [],\n  "matches": []\n}\n',
     )  # fmt: skip
     code, out, err = run_command(capsys, "domains", "approve", "--all", *store)
     assert (code, out) == (1, "")
