@@ -1,9 +1,12 @@
 """`promptshed discover`."""
 
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import click
 
+from pipeline.cluster import METHODS
 from pipeline.commands.shared import (
     encoder_option,
     json_option,
@@ -15,7 +18,7 @@ from pipeline.commands.shared import (
 )
 from pipeline.config import ClusterConfig, DiscoverConfig, ProjectConfig
 from pipeline.encoders import load_encoder
-from pipeline.flows.discovery import discover
+from pipeline.flows.discovery import discover, sweep
 from pipeline.flows.identity import link_survivors, read_matches
 from pipeline.store import Store
 from profiles.tables import CLUSTERS, RUNS
@@ -29,21 +32,37 @@ from profiles.tables import CLUSTERS, RUNS
     type=click.IntRange(2),
     help="Least prompts in a cluster; without it, a sweep and a written rule choose.",
 )
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default="eom",
+    show_default=True,
+    help="Take clusters by excess of mass, or the leaves of the tree.",
+)
+@click.option("--sweep", "only_sweep", is_flag=True, help="Try every granularity, and save no run.")
 @click.option("--seed", default=0, show_default=True)
 @json_option
 def discover_command(
     store: Store,
     encoder_name: str,
     min_cluster_size: int | None,
+    method: Literal["eom", "leaf"],
     seed: int,
     *,
+    only_sweep: bool,
     as_json: bool,
 ) -> None:
     """Encode, cluster and name all prompts; the same inputs give the same run."""
     config = DiscoverConfig(
-        project=ProjectConfig(seed=seed), cluster=ClusterConfig(min_cluster_size=min_cluster_size)
+        project=ProjectConfig(seed=seed),
+        cluster=ClusterConfig(min_cluster_size=min_cluster_size, method=method),
     )
-    run_id = discover(store, load_encoder(encoder_name), config)
+    encoder = load_encoder(encoder_name)
+    if only_sweep:
+        trials = sweep(store, encoder, config)
+        print_json(trials) if as_json else _print_trials(trials)
+        return
+    run_id = discover(store, encoder, config)
     linked = link_survivors(store)
     matches = read_matches(store)
     run = store.read(RUNS, run_id=run_id).drop("asked_at").row(0, named=True)
@@ -58,19 +77,8 @@ def discover_command(
             }
         )
         return
-    print_table(
-        ["min size", "clusters", "unclustered", "validity", "chosen"],
-        [
-            (
-                trial["min_cluster_size"],
-                trial["n_clusters"],
-                f"{trial['unclustered_share']:.1%}",
-                None if trial["validity"] is None else f"{trial['validity']:.2f}",
-                "*" if trial["chosen"] else "",
-            )
-            for trial in json.loads(run["sweep"])
-        ],
-    )
+    trials = json.loads(run["sweep"])
+    _print_trials(trials)
     print_matches(matches)
     if linked:
         say(f"{len(linked)} domains were found again and have new prompts; see domains history.")
@@ -78,3 +86,27 @@ def discover_command(
         f"{run['n_clusters']} clusters of {run['n_prompts']:,} prompts, "
         f"{run['n_unclustered']:,} unclustered. Next: promptshed domains list"
     )
+
+
+def _print_trials(trials: Sequence[Mapping[str, Any]]) -> None:
+    names = ("unclustered_share", "validity", "stability")
+    print_table(
+        ["min size", "method", "clusters", "unclustered", "validity", "stability", "chosen"],
+        [
+            (
+                trial["min_cluster_size"],
+                trial["method"],
+                trial["n_clusters"],
+                *(None if trial.get(name) is None else f"{trial[name]:.3f}" for name in names),
+                "*" if trial["chosen"] else "",
+            )
+            for trial in trials
+        ],
+    )
+    for trial in trials:
+        if trial["chosen"]:
+            say(
+                "Chosen (*): the least sum of the unclustered share and 1 / clusters, the share "
+                f"of an average cluster. Then {trial['n_rejoined']:,} unclustered prompts rejoined "
+                "the nearest cluster, as near to it as 95 % of its own."
+            )

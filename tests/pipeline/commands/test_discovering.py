@@ -36,9 +36,11 @@ def test_discover_prints_the_sweep(run):
     assert out.splitlines()[0].split() == [
         "min",
         "size",
+        "method",
         "clusters",
         "unclustered",
         "validity",
+        "stability",
         "chosen",
     ]
     assert out.count("*") == 1
@@ -54,6 +56,16 @@ def test_discover_prints_json(run):
     assert [trial["min_cluster_size"] for trial in found["sweep"]] == [5]
     assert json.loads(found["config"])["project"]["seed"] == 1
     assert run("discover", "--json", "--min-cluster-size", 5, "--seed", 1)[1] == out
+
+
+def test_a_sweep_is_printed_and_not_saved(run):
+    """One line for each size and method, with its stability; there is no run yet."""
+    code, out, err = run("discover", "--sweep", "--method", "leaf")
+    assert code == 0
+    assert {line.split()[1] for line in out.splitlines()[1:]} == {"eom", "leaf"}
+    assert "Chosen (*)" in err
+    assert json.loads(run("discover", "--sweep", "--json")[1])[0]["stability"] is not None
+    assert run("domains", "approve", "--all")[0] == 1
 
 
 def test_a_cluster_has_two_prompts_at_least(run):
