@@ -13,8 +13,11 @@ from profiles.interval import beta_interval
 
 ALL = "all"
 UNASSIGNED = "unassigned"
+CAPABILITY = "capability:"
+"""What the element of a capability begins with, where that of a domain is its id."""
 _DEFAULT_PSEUDO_COUNTS = 40.0
 _PSEUDO_COUNT_RANGE = (1.0, 400.0)
+_TOKENS = ("n_tokens_in", "n_tokens_out")
 
 
 def build_profile(outcomes: pl.DataFrame, elements: pl.DataFrame) -> pl.DataFrame:
@@ -25,30 +28,35 @@ def build_profile(outcomes: pl.DataFrame, elements: pl.DataFrame) -> pl.DataFram
     outcomes
         The OUTCOMES table.
     elements
-        Columns prompt_id and element: the domain of each prompt, or `unassigned`. A row for
-        every prompt with an outcome; prompts not listed count for `all` only.
+        Columns prompt_id and element: the domain of each prompt, or `unassigned`; or its
+        capabilities, each with the column weight in (0, 1], which is 1 where it is left out.
+        Prompts not listed count for `all` only.
 
     Returns
     -------
     DataFrame
         The PROFILE_CELLS table without its profile_id: every model x every element, `all`
         included. A cell without an
-        outcome has n = 0, the additive prior as quality, and null cost, tokens and latency.
+        outcome has n = 0, the additive prior as quality, and null cost, tokens and latency. Means
+        are weighted, and shrunk by their effective number of outcomes (ΣW)² / ΣW² (Kish 1965);
+        n counts outcomes and the latency quantiles take each once.
 
     Notes
     -----
     The shrunk quality is (S + τπ) / (n + τ) with the additive prior π = mean + model + domain,
     clipped to [0, 1], and τ by moments, 40 where it cannot be estimated.
     """
+    if "weight" not in elements.columns:
+        elements = elements.with_columns(weight=pl.lit(1.0))
     placed = outcomes.join(elements, on="prompt_id", how="inner")
-    everything = outcomes.with_columns(element=pl.lit(ALL))
-    cells = pl.concat([_summarise(placed), _summarise(everything)])
+    everything = outcomes.with_columns(element=pl.lit(ALL), weight=pl.lit(1.0))
+    cells = pl.concat([_summarise(placed.select(everything.columns)), _summarise(everything)])
     grid = (
         cells.select("model_id")
         .unique()
         .join(cells.select("element").unique(), how="cross")
         .join(cells, on=["model_id", "element"], how="left")
-        .with_columns(pl.col("n", "n_cost").fill_null(0))
+        .with_columns(pl.col("n", "n_effective", "n_cost").fill_null(0))
         .sort("element", "model_id")
     )
     binary = bool(outcomes.select((pl.col("quality").is_in([0.0, 1.0])).all()).item())
@@ -56,23 +64,30 @@ def build_profile(outcomes: pl.DataFrame, elements: pl.DataFrame) -> pl.DataFram
 
 
 def _summarise(placed: pl.DataFrame) -> pl.DataFrame:
+    mean = _weighted_mean(pl.col("quality"))
+    weights = pl.col("weight").filter(pl.col("quality").is_not_null())
     return placed.group_by("element", "model_id").agg(
         n=pl.col("quality").count(),
-        quality_raw=pl.col("quality").mean(),
-        variance=pl.col("quality").var(ddof=0),
+        n_effective=weights.sum() ** 2 / (weights**2).sum(),
+        quality_raw=mean,
+        variance=_weighted_mean((pl.col("quality") - mean) ** 2),
         n_cost=pl.col("cost_usd").count(),
-        cost_usd=pl.col("cost_usd").mean(),
-        n_tokens_in=pl.col("n_tokens_in").mean(),
-        n_tokens_out=pl.col("n_tokens_out").mean(),
+        **{name: _weighted_mean(pl.col(name)) for name in ("cost_usd", *_TOKENS)},
         latency_p50_s=pl.col("latency_s").quantile(0.5, "linear"),
         latency_p95_s=pl.col("latency_s").quantile(0.95, "linear"),
     )
 
 
+def _weighted_mean(value: pl.Expr) -> pl.Expr:
+    """Return the mean over known values; null where none is known."""
+    total = pl.col("weight").filter(value.is_not_null()).sum()
+    return pl.when(total > 0).then((pl.col("weight") * value).sum() / total)
+
+
 def _shrink(grid: pl.DataFrame, *, binary: bool) -> pl.DataFrame:
     elements, models = grid["element"].unique().sort(), grid["model_id"].unique().sort()
     shape = (len(elements), len(models))
-    n = grid["n"].to_numpy().reshape(shape).astype(np.float64)
+    n = grid["n_effective"].fill_nan(0.0).to_numpy().reshape(shape)
     raw = grid["quality_raw"].fill_null(np.nan).to_numpy().reshape(shape)
     variance = grid["variance"].fill_null(np.nan).to_numpy().reshape(shape)
     whole = int(np.flatnonzero(elements.to_numpy() == ALL)[0])
@@ -84,7 +99,7 @@ def _shrink(grid: pl.DataFrame, *, binary: bool) -> pl.DataFrame:
         total > 0, total, np.nan
     )
     lo, hi = _interval(mean, total, variance[whole], binary=binary)
-    return grid.drop("variance").with_columns(
+    return grid.drop("variance", "n_effective").with_columns(
         quality=pl.Series(mean.ravel()).fill_nan(None),
         quality_lo=pl.Series(lo.ravel()).fill_nan(None),
         quality_hi=pl.Series(hi.ravel()).fill_nan(None),

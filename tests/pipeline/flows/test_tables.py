@@ -5,11 +5,11 @@ import pytest
 
 from pipeline.config import Policy
 from pipeline.flows.curation import domains_from_labels
+from pipeline.flows.profiling import profile
 from pipeline.flows.tables import (
     build_table,
     current_version,
     load_model,
-    profile,
     publish_table,
     require_table,
 )
