@@ -14,6 +14,7 @@ _VERBS = {
     "discover": ("discovering:discover_command", "Encode, cluster and name the prompts."),
     "domains": ("discovering:domains_group", "List, approve, reject and rename domains."),
     "profile": ("profiling:profile_command", "Profile every model in every approved domain."),
+    "axes": ("axes:axes_command", "Say what prompts ask for: task, urgency, sensitivity …"),
     "prices": ("profiling:prices_command", "Show models' prices and where they come from."),
     "table": ("routing:table_group", "Build, show, compare and publish routing tables."),
     "evaluate": ("evaluating:evaluate_command", "Compare routers on held-out prompts."),
