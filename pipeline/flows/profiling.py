@@ -7,19 +7,20 @@ import polars as pl
 
 from pipeline.config import digest
 from pipeline.embed import Encoder
+from pipeline.flows.axes import capability_elements
 from pipeline.flows.clock import now
 from pipeline.flows.training import TrainingData, fitted_memberships, read_training_data
 from pipeline.price import price_outcomes
 from pipeline.store import Store
 from profiles.compare import compare_models
-from profiles.profile import UNASSIGNED, build_profile
+from profiles.profile import ALL, UNASSIGNED, build_profile
 from profiles.tables import OUTCOMES, PROFILE_CELLS, PROFILES
 
 
 def profile(
     store: Store, encoder: Encoder, *, prices: pl.DataFrame | None = None, day: date | None = None
 ) -> str:
-    """Build the capability profile of every model in every approved domain; returns its id.
+    """Profile every model in every approved domain and capability; returns the profile's id.
 
     The same outcomes, domains and prices give the same profile, kept once.
 
@@ -33,7 +34,9 @@ def profile(
     outcomes = store.read(OUTCOMES)
     if prices is not None:
         outcomes = price_outcomes(outcomes, prices, day=day or now().date())
-    cells = build_profile(outcomes, domain_elements(data))
+    in_domains = build_profile(outcomes, domain_elements(data))
+    in_capabilities = build_profile(outcomes, capability_elements(data))
+    cells = pl.concat([in_domains, in_capabilities.remove(element=ALL)])
     profile_id = "prof-" + digest(encoder.encoder_id, cells.write_json())
     row = {
         "profile_id": profile_id,
@@ -49,9 +52,15 @@ def profile(
 
 
 def compare(store: Store, encoder: Encoder, *, model_id: str, other_id: str) -> pl.DataFrame:
-    """Compare two models prompt by prompt in every domain; see `profiles.compare`."""
-    elements = domain_elements(read_training_data(store, encoder))
-    return compare_models(store.read(OUTCOMES), elements, model_id=model_id, other_id=other_id)
+    """Compare two models prompt by prompt in every domain and capability."""
+    data, outcomes = read_training_data(store, encoder), store.read(OUTCOMES)
+    in_domains = compare_models(
+        outcomes, domain_elements(data), model_id=model_id, other_id=other_id
+    )
+    in_capabilities = compare_models(
+        outcomes, capability_elements(data), model_id=model_id, other_id=other_id
+    )
+    return pl.concat([in_domains, in_capabilities.remove(element=ALL)])
 
 
 def domain_elements(data: TrainingData) -> pl.DataFrame:
