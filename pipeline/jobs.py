@@ -29,6 +29,7 @@ _INTERRUPTED = 130
 _SOME_ROWS_REJECTED = 3
 _FINE = {0, _SOME_ROWS_REJECTED}
 _LOG_TAIL_BYTES = 4000
+_CLOCK_SLACK_S = 5.0
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -54,7 +55,7 @@ class Job:
     def state(self) -> str:
         """Return running, done, failed, cancelled, or died (killed without a word)."""
         if self.exit_code is None:
-            return RUNNING if _is_alive(self.pid) else DIED
+            return RUNNING if _is_alive(self) else DIED
         if self.exit_code == _INTERRUPTED:
             return CANCELLED
         return DONE if self.exit_code in _FINE else FAILED
@@ -211,13 +212,20 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _is_alive(pid: int) -> bool:
-    if pid in _CHILDREN:
-        return _CHILDREN[pid].poll() is None  # one that ended stays a zombie until it is asked
+def _is_alive(job: Job) -> bool:
+    if job.pid in _CHILDREN:
+        return _CHILDREN[job.pid].poll() is None  # one that ended stays a zombie until it is asked
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        os.kill(job.pid, 0)
+    except OSError:  # gone, or someone else's by now
         return False
-    except PermissionError:
-        return True
-    return True
+    return not _is_younger(job)
+
+
+def _is_younger(job: Job) -> bool:
+    """Tell whether the process of this number began after the job: the number was used again."""
+    process = Path("/proc", str(job.pid))
+    if not process.exists():
+        return False
+    started_at = datetime.fromisoformat(job.started_at).timestamp()
+    return process.stat().st_ctime > started_at + _CLOCK_SLACK_S

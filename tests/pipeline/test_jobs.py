@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -105,11 +106,15 @@ def test_a_killed_process_is_seen(store_path):
     with subprocess.Popen([sys.executable, "-c", "pass"]) as process:
         process.wait()
     folder_of(store_path).mkdir()
-    job = Job(job_id="x", arguments=("route",), pid=process.pid, started_at="2026-01-01T00:00:00")
+    job = Job(
+        job_id="x", arguments=("route",), pid=process.pid, started_at="2026-01-01T00:00:00+00:00"
+    )
     record = {**job.__dict__, "arguments": ["route"]}
     (folder_of(store_path) / "x.json").write_text(json.dumps(record))
     assert read_jobs(store_path)[0].state == DIED
-    assert replace(job, pid=os.getpid()).state == RUNNING
+    living = replace(job, pid=os.getpid())
+    assert living.state == DIED  # another process has the number by now
+    assert replace(living, started_at="2126-01-01T00:00:00+00:00").state == RUNNING
 
 
 def test_broken_records_are_passed_over(store_path):
@@ -142,7 +147,8 @@ def test_a_refused_job_says_why(store_path):
 def test_a_cancelled_job_ends_as_by_ctrl_c(store_path, monkeypatch):
     """The interrupt reaches the process, whatever it is doing."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
-        job = Job(job_id="x", arguments=("route",), pid=process.pid, started_at="2026")
+        now = datetime.now(UTC).isoformat()
+        job = Job(job_id="x", arguments=("route",), pid=process.pid, started_at=now)
         cancel_job(job)
         assert process.wait(_PATIENCE_S) == -signal.SIGINT
     cancel_job(job)  # gone already: nothing to do
