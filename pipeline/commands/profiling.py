@@ -13,6 +13,7 @@ from pipeline.commands.shared import (
     number_cell,
     print_json,
     print_table,
+    recorded_job,
     say,
     store_option,
 )
@@ -51,6 +52,7 @@ _day_option = click.option(
 @_day_option
 @_models_option
 @json_option
+@recorded_job()
 def profile_command(
     store: Store,
     encoder_name: str,

@@ -11,8 +11,10 @@ from pipeline.commands.shared import (
     interval_cell,
     json_option,
     number_cell,
+    print_frame,
     print_json,
     print_table,
+    recorded_job,
     say,
     store_option,
 )
@@ -60,6 +62,7 @@ def table_group() -> None:
     help="What estimates each prompt: the stack of smoothers, or the table alone.",
 )
 @click.option("--publish", is_flag=True, help="Make it the current table at once.")
+@recorded_job()
 def build(
     store: Store,
     encoder_name: str,
@@ -99,12 +102,8 @@ def publish_command(version: int, store: Store) -> None:
 @json_option
 def list_tables(store: Store, *, as_json: bool) -> None:
     """List all versions."""
-    tables = store.read(ROUTING_TABLES)
-    if as_json:
-        print_json(tables.to_dicts())
-        return
     columns = ["table_version", "created_at", "published_at", "reference_model_id", "n_prompts"]
-    print_table(columns, tables.select(columns).iter_rows())
+    print_frame(store.read(ROUTING_TABLES), columns, as_json=as_json)
 
 
 @table_group.command("show")
@@ -180,6 +179,7 @@ def diff(before: int, after: int, store: Store, *, as_json: bool) -> None:
 @store_option
 @encoder_option
 @json_option
+@recorded_job()
 def route_command(
     source: str,
     target: str | None,
