@@ -44,8 +44,9 @@ def compare_models(
     over all prompts by empirical Bayes; the variance within a domain is pooled with ten
     pseudo-observations of the overall one. The interval adds the uncertainty of what is shrunk
     to and of how much, sd² = B·v/n + (1 − B)²·(V/N + 2(Δ̄ − m)²/(k − 3)) for k domains (Morris
-    1983, doi:10.1080/01621459.1983.10477920), and takes Student's t with as many degrees of
-    freedom as there are prompts, less one.
+    1983, doi:10.1080/01621459.1983.10477920), at most v/n, that of the plain mean; it takes
+    Student's t with as many degrees of freedom as there are prompts, less one. In simulations with
+    domains of 8 to 60 prompts it held the truth 90 to 99 times in 100 (tests/profiles).
     """
     paired = _paired(outcomes, model_id, other_id)
     overall = float(paired["difference"].to_numpy().mean())
@@ -61,7 +62,8 @@ def compare_models(
     shrunk = shrink_means(means, within, n, overall)
     gain = np.clip(shrunk.sd**2 * n / np.maximum(within, 1e-12), 0.0, 1.0)
     unsure = spread / paired.height + (means - overall) ** 2 * 2.0 / max(len(n) - 3, 1)
-    sd = np.sqrt(shrunk.sd**2 + (1.0 - gain) ** 2 * unsure)
+    variance = shrunk.sd**2 + (1.0 - gain) ** 2 * unsure
+    sd = np.sqrt(np.minimum(variance, within / n))
     rows = pl.concat([cells, whole])
     return (
         _with_interval(

@@ -102,17 +102,20 @@ def _half_width(lo: str, hi: str) -> pl.Expr:
     return (pl.col(hi) - pl.col(lo)) / 2.0
 
 
-def _ordered(grid: pl.DataFrame) -> pl.DataFrame:
+def by_place(rows: pl.DataFrame, *then: str) -> pl.DataFrame:
+    """Sort rows with an element and n: all prompts, domains by falling n, the rest at the end."""
     place = pl.when(element=ALL).then(0).when(element=UNASSIGNED).then(2)
     place = place.when(pl.col("element").str.starts_with(CAPABILITY)).then(3).otherwise(1)
-    overall = grid.filter(element=ALL).select("model_id", overall="quality")
+    falling = {"size", "overall"}
+    keys = ["place", "size", "element", *then]
     return (
-        grid.join(overall, on="model_id", how="left")
-        .with_columns(place=place, size=pl.col("n").max().over("element"))
-        .sort(
-            ["place", "size", "element", "overall", "model_id"],
-            descending=[False, True, False, True, False],
-            nulls_last=True,
-        )
-        .drop("place", "size", "overall")
+        rows.with_columns(place=place, size=pl.col("n").max().over("element"))
+        .sort(keys, descending=[key in falling for key in keys], nulls_last=True)
+        .drop("place", "size")
     )
+
+
+def _ordered(grid: pl.DataFrame) -> pl.DataFrame:
+    overall = grid.filter(element=ALL).select("model_id", overall="quality")
+    joined = grid.join(overall, on="model_id", how="left")
+    return by_place(joined, "overall", "model_id").drop("overall")

@@ -25,7 +25,7 @@ from pipeline.price import token_costs
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now
 from profiles.catalog import prices_on
-from profiles.grid import element_names
+from profiles.grid import by_place, element_names, profile_grid
 from profiles.tables import DOMAIN_EVENTS, OUTCOMES, PROFILE_CELLS
 
 _models_option = click.option(
@@ -68,8 +68,8 @@ def profile_command(
     encoder = load_encoder(encoder_name)
     names = domains_now(store.read(DOMAIN_EVENTS)).select("domain_id", "name")
     if pair:
-        rows = element_names(compare(store, encoder, model_id=pair[0], other_id=pair[1]), names)
-        _print_comparison(rows, pair, as_json=as_json)
+        rows = compare(store, encoder, model_id=pair[0], other_id=pair[1])
+        _print_comparison(by_place(element_names(rows, names)), pair, as_json=as_json)
         return
     prices, when = None, _day(day)
     if reprice:
@@ -85,7 +85,7 @@ def profile_command(
         print_json(cells.to_dicts())
         return
     if show:
-        _print_cells(element_names(cells, names))
+        _print_cells(profile_grid(cells, names))
     n_elements = cells["element"].n_unique()
     say(f"{profile_id}: {cells['model_id'].n_unique()} models in {n_elements} elements.")
 

@@ -1,3 +1,4 @@
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -72,6 +73,46 @@ def test_one_pair_says_next_to_nothing():
     whole = row(compare(outcomes_table(rows)), ALL)
     assert (whole["n"], whole["difference"]) == (1, 1.0)
     assert whole["difference_lo"] == -1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread", [0.0, 0.1, 0.2])
+def test_intervals_cover_the_truth(spread):
+    """About nine in ten intervals or more hold their domain's true difference, alike or not."""
+    generator = np.random.default_rng(3)
+    covered = []
+    for _ in range(60):
+        truth = generator.normal(0.05, spread, size=8).clip(-0.5, 0.5)
+        sizes = [8, 8, 15, 15, 30, 30, 60, 60]
+        domain = np.repeat(np.arange(8), sizes)
+        quality = {
+            model: generator.random(len(domain)) < 0.5 + sign * truth[domain] / 2
+            for model, sign in (("good", 1), ("bad", -1))
+        }
+        rows = [
+            (f"p{i}", model, float(right), None)
+            for model, rights in quality.items()
+            for i, right in enumerate(rights)
+        ]
+        elements = pl.DataFrame(
+            {"prompt_id": [f"p{i}" for i in range(len(domain))], "element": domain.astype(str)}
+        )
+        found = compare(outcomes_table(rows), elements).remove(element=ALL)
+        covered.append(
+            (found["difference_lo"].to_numpy() <= truth)
+            & (truth <= found["difference_hi"].to_numpy())
+        )
+    assert np.mean(covered) > 0.88
+
+
+def test_a_small_domain_is_no_less_sure_than_its_own_mean():
+    """With few domains the interval stays within that of the plain mean."""
+    rows = [(f"p{i}", m, float(m == "good"), None) for i in range(40) for m in ("good", "bad")]
+    rows += [(f"q{i}", m, float(i % 2), None) for i in range(40) for m in ("good", "bad")]
+    ids = [f"{letter}{i}" for letter in "pq" for i in range(40)]
+    elements = pl.DataFrame({"prompt_id": ids, "element": ["x"] * 40 + ["y"] * 40})
+    found = compare(outcomes_table(rows), elements).remove(element=ALL)
+    assert (found["difference_hi"] - found["difference_lo"]).max() < 0.2
 
 
 def test_errors_name_the_models():
