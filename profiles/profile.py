@@ -17,6 +17,8 @@ CAPABILITY = "capability:"
 """What the element of a capability begins with, where that of a domain is its id."""
 _DEFAULT_PSEUDO_COUNTS = 40.0
 _PSEUDO_COUNT_RANGE = (1.0, 400.0)
+_EFFECT_PSEUDO_COUNTS = 10.0
+_N_TURNS = 50
 _TOKENS = ("n_tokens_in", "n_tokens_out")
 
 
@@ -43,8 +45,9 @@ def build_profile(outcomes: pl.DataFrame, elements: pl.DataFrame) -> pl.DataFram
 
     Notes
     -----
-    The shrunk quality is (S + τπ) / (n + τ) with the additive prior π = mean + model + domain,
-    clipped to [0, 1], and τ by moments, 40 where it cannot be estimated.
+    The shrunk quality is (S + τπ) / (n + τ) with the additive prior π = model + domain effect,
+    clipped to [0, 1], and τ by moments, 40 where it cannot be estimated. The interval is of the
+    beta (0/1 outcomes) or Student's t (graded ones) and covers that prior and τ are estimates.
     """
     if "weight" not in elements.columns:
         elements = elements.with_columns(weight=pl.lit(1.0))
@@ -98,7 +101,8 @@ def _shrink(grid: pl.DataFrame, *, binary: bool) -> pl.DataFrame:
     mean = (np.where(n > 0, n * np.nan_to_num(raw), 0.0) + weight * prior) / np.where(
         total > 0, total, np.nan
     )
-    lo, hi = _interval(mean, total, variance[whole], binary=binary)
+    worth = _worth(raw, n, weight, prior, variance[whole], whole)
+    lo, hi = _interval(mean, worth, variance[whole], binary=binary)
     return grid.drop("variance", "n_effective").with_columns(
         quality=pl.Series(mean.ravel()).fill_nan(None),
         quality_lo=pl.Series(lo.ravel()).fill_nan(None),
@@ -109,12 +113,23 @@ def _shrink(grid: pl.DataFrame, *, binary: bool) -> pl.DataFrame:
 def _additive_prior(
     raw: NDArray[np.float64], n: NDArray[np.float64], whole: int
 ) -> NDArray[np.float64]:
-    """Return mean + model + domain effects, fitted by two weighted passes; NaN if all unknown."""
-    model = raw[whole]
-    filled = np.where(n > 0, raw - model, 0.0)
-    weights = np.where(np.isfinite(filled), n, 0.0)
-    domain = (weights * np.nan_to_num(filled)).sum(axis=1) / np.maximum(weights.sum(axis=1), 1.0)
-    return np.clip(model[None, :] + domain[:, None], 0.0, 1.0)
+    """Return model + domain effects, in [0, 1]; NaN for a model of which nothing is known.
+
+    Weighted least squares by turns, so that a model which met the harder domains is not held to
+    be worse for it; domain effects are shrunk by ten pseudo-observations.
+    """
+    counts = np.where(np.isfinite(raw), n, 0.0)
+    counts[whole] = 0.0
+    known = np.nan_to_num(raw)
+    model, seen = known[whole], counts.sum(axis=0)
+    domain = np.zeros(len(raw))
+    for _ in range(_N_TURNS):
+        off = (counts * (known - model)).sum(axis=1)
+        domain = off / (counts.sum(axis=1) + _EFFECT_PSEUDO_COUNTS)
+        fitted = (counts * (known - domain[:, None])).sum(axis=0) / np.maximum(seen, 1e-12)
+        model = np.where(seen > 0, fitted, known[whole])
+    prior = np.clip(model[None, :] + domain[:, None], 0.0, 1.0)
+    return np.where(np.isfinite(raw[whole])[None, :], prior, np.nan)
 
 
 def _pseudo_counts(
@@ -136,6 +151,30 @@ def _pseudo_counts(
     estimable = ((counts > 0).sum(axis=0) >= 3) & (between > 0) & (within > 0)
     ratio = np.where(estimable, within / np.where(estimable, between, 1.0), _DEFAULT_PSEUDO_COUNTS)
     return np.clip(ratio, *_PSEUDO_COUNT_RANGE)
+
+
+def _worth(
+    raw: NDArray[np.float64],
+    n: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    prior: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    whole: int,
+) -> NDArray[np.float64]:
+    """Return how many observations each shrunk mean is worth, at least its own.
+
+    The variance of (S + τπ) / (n + τ), with that of the prior's effects and of τ itself (Morris
+    1983, doi:10.1080/01621459.1983.10477920), in units of the variance of one observation.
+    """
+    inside = np.where(np.arange(len(n))[:, None] == whole, 0.0, n)
+    share = weight / np.maximum(n + weight, 1e-12)
+    effects = 1.0 / np.maximum(inside.sum(axis=0), 1.0)[None, :]
+    effects = effects + 1.0 / (inside.sum(axis=1) + _EFFECT_PSEUDO_COUNTS)[:, None]
+    n_cells = (inside > 0).sum(axis=0)
+    off = np.where(n > 0, (np.nan_to_num(raw) - prior) ** 2, 0.0)
+    doubt = off * 2.0 / np.maximum(n_cells - 3, 1) / np.maximum(np.nan_to_num(variance), 1e-12)
+    unsure = 1.0 / np.maximum(n + weight, 1e-12) + share**2 * (effects + doubt)
+    return np.maximum(1.0 / unsure, n)
 
 
 def _interval(

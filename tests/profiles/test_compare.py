@@ -105,6 +105,24 @@ def test_intervals_cover_the_truth(spread):
     assert np.mean(covered) > 0.88
 
 
+def test_many_domains_lend_each_other_strength():
+    """Where domains are not far apart the interval is narrower than that of the plain mean."""
+    generator = np.random.default_rng(11)
+    domain = np.repeat(np.arange(20), 20)
+    truth = generator.normal(0.1, 0.08, size=20)[domain]
+    rows = [
+        (f"p{i}", model, float(generator.random() < 0.5 + sign * truth[i] / 2), None)
+        for i in range(len(domain))
+        for model, sign in (("good", 1), ("bad", -1))
+    ]
+    ids = [f"p{i}" for i in range(len(domain))]
+    elements = pl.DataFrame({"prompt_id": ids, "element": domain.astype(str)})
+    found = compare(outcomes_table(rows), elements)
+    width = found["difference_hi"] - found["difference_lo"]
+    whole = width.filter(found["element"] == ALL).item()
+    assert width.filter(found["element"] != ALL).mean() < 0.8 * whole * np.sqrt(20)
+
+
 def test_a_small_domain_is_no_less_sure_than_its_own_mean():
     """With few domains the interval stays within that of the plain mean."""
     rows = [(f"p{i}", m, float(m == "good"), None) for i in range(40) for m in ("good", "bad")]

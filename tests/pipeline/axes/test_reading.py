@@ -92,11 +92,12 @@ def test_a_classifier_speaks_where_no_signal_fires(learned):
 def test_a_signal_is_never_outvoted_on_sensitivity(learned):
     """The classifier can add a kind, not take one away, also one that it does not know."""
     vector = np.array([[0.0, 1.0, 0.0]], dtype=np.float32)
-    text = ["sue the landlord in court"]
+    text = ["sue the landlord in court, says my doctor"]
     alone, both = read_axes(text), read_axes(text, vector, learned)
-    legal = SENSITIVITY.values.index("legal")
-    found = both["sensitivity"].probabilities[0, legal]
-    assert found == alone["sensitivity"].probabilities[0, legal] > 0.5
+    for kind in ("legal", "medical"):
+        column = SENSITIVITY.values.index(kind)
+        found = both["sensitivity"].probabilities[0, column]
+        assert found == alone["sensitivity"].probabilities[0, column] > 0.5
 
 
 def test_only_axes_of_topics_and_tasks_learn(learned):
