@@ -117,7 +117,7 @@ CAPABILITIES = Axis(
         "in-context learning",
         "multilingual",
     ),
-    base={"in-context learning": -1.0, "multilingual": -1.0},
+    base={"instruction following": 0.1, "in-context learning": -1.0, "multilingual": -1.0},
     is_learned=True,
     signals=(
         Signal(

@@ -19,6 +19,7 @@ from pipeline.split import fold_numbers
         ("capabilities", "今日の天気はどうですか", "multilingual"),
         ("capabilities", "cat -> chat\ndog -> chien\nbird -> ", "in-context learning"),
         ("capabilities", "Read the following passage and summarize its main idea", "comprehension"),
+        ("capabilities", "", "instruction following"),
         ("urgency", "I need this ASAP, the server is down", "high"),
         ("urgency", "Das ist dringend", "high"),
         ("urgency", "No rush, not urgent, whenever you can", "low"),
