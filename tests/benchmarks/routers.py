@@ -31,7 +31,8 @@ from pipeline.encoders import load_encoder
 from pipeline.estimators.base import Estimator, best_single, fit_with_held_out
 from pipeline.evaluate import Split, parity_value
 from pipeline.flows.curation import domains_from_labels
-from pipeline.flows.evaluation import ROUTERS, splits_of
+from pipeline.flows.evaluation import splits_of
+from pipeline.flows.routers import DEFAULT_ROUTERS, ROUTERS
 from pipeline.frontier import (
     average_improvement,
     cost_to_reach,
@@ -42,6 +43,7 @@ from pipeline.frontier import (
 from pipeline.ingest import read_file
 from pipeline.route import choose_by_utility
 from pipeline.store import Store
+from pipeline.strong_weak import average_gap_closed, calls_to_close, gap_curve
 from profiles.errors import NotReadyError
 from profiles.outcomes import Outcomes
 
@@ -79,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--test-share", type=float, default=0.5)
     parser.add_argument("--store", type=Path, default=Path("data/benchmark.duckdb"))
-    parser.add_argument("--routers", default=",".join(ROUTERS))
+    parser.add_argument("--routers", default=",".join(DEFAULT_ROUTERS))
     options = parser.parse_args(arguments)
     reports = []
     for path in options.files:
@@ -151,18 +153,12 @@ def score_router(split: Split, estimator: Estimator) -> Score:
 
 
 def strong_weak(gain: NDArray[np.float64], test: Outcomes, *, strong: int) -> StrongWeak:
-    """Give the strong model the prompts of largest expected gain, and read off what is closed.
-
-    The gap is the strong model's quality minus the weak one's.
-    """
-    order = np.argsort(-gain, kind="stable")
-    won = (test.quality[:, strong] - test.quality[:, 1 - strong])[order]
-    closed = np.concatenate([[0.0], np.cumsum(won)]) / won.sum()
-    share = np.arange(len(closed)) / len(won)
+    """Read APGR and CPT off the order that the expected gains give."""
+    share, closed = gap_curve(gain, test.quality[:, strong] - test.quality[:, 1 - strong])
     return StrongWeak(
-        apgr=float(np.trapezoid(closed, share)),
-        cpt50=100.0 * float(share[np.argmax(closed >= 0.5)]),
-        cpt80=100.0 * float(share[np.argmax(closed >= 0.8)]),
+        apgr=average_gap_closed(share, closed),
+        cpt50=100.0 * calls_to_close(share, closed, 0.5),
+        cpt80=100.0 * calls_to_close(share, closed, 0.8),
     )
 
 

@@ -5,8 +5,9 @@ import shutil
 import pytest
 
 from pipeline.bootstrap import Interval
-from pipeline.commands.evaluating import _passes, shown
-from pipeline.evaluate import Evaluation, RouterScore
+from pipeline.commands.evaluating import _passes
+from pipeline.commands.scores_shown import shown
+from pipeline.scores import Evaluation, RouterScore
 from profiles.errors import UsageError
 from tests.support import NAN, run_command, story, story_csv, story_store, use_fake_encoder
 
