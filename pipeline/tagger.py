@@ -16,7 +16,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from profiles.errors import EndpointError, UsageError
 
-_ANSWER = re.compile(r"\s*(\d{1,4})\s*\.?\s*")
+_ANSWER = re.compile(r"\s*([0-9]{1,4})\s*\.?\s*")
 _LONGEST_PROMPT = 4_000  # characters
 _LONGEST_ANSWER = 1 << 16  # bytes
 _N_TRIES = 3
