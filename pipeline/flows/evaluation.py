@@ -140,6 +140,14 @@ def splits_of(
     UsageError
         If there is no model of that name.
     """
+    case, data = comparable_data(store, encoder, only=only)
+    return case, held_out_splits(data, n_seeds=n_seeds, test_share=test_share)
+
+
+def comparable_data(
+    store: Store, encoder: Encoder, *, only: tuple[str, ...] = ()
+) -> tuple[CompleteCase, TrainingData]:
+    """Read the prompts that all candidates answered; see `splits_of`."""
     whole = read_training_data(store, encoder)
     unknown = sorted(set(only) - set(whole.outcomes.model_ids))
     if unknown:
@@ -151,8 +159,7 @@ def splits_of(
             f"Only {len(case.rows)} prompts were answered by all candidates; a held-out score "
             f"needs at least {_LEAST_PROMPTS}. Import more outcomes."
         )
-    data = replace(whole.rows(case.rows), outcomes=case.outcomes)
-    return case, held_out_splits(data, n_seeds=n_seeds, test_share=test_share)
+    return case, replace(whole.rows(case.rows), outcomes=case.outcomes)
 
 
 def held_out_splits(data: TrainingData, *, n_seeds: int, test_share: float) -> list[Split]:
@@ -160,14 +167,14 @@ def held_out_splits(data: TrainingData, *, n_seeds: int, test_share: float) -> l
     bar = progress_bar("split", n_seeds)
     splits: list[Split] = []
     for seed in range(n_seeds):
-        tested = in_test(data.prompt_ids, test_share=test_share, seed=seed)
-        splits.append(_split(data, tested))
+        splits.append(split_at(data, in_test(data.prompt_ids, test_share=test_share, seed=seed)))
         bar.update(1)
     bar.close()
     return splits
 
 
-def _split(data: TrainingData, tested: NDArray[np.bool_]) -> Split:
+def split_at(data: TrainingData, tested: NDArray[np.bool_]) -> Split:
+    """Split prompts by a mask of those to score on, with memberships fitted on the others."""
     train = data.rows(~tested)
     domains, domain_of = present_rows(train.domains, train.domain_of)
     train = replace(train, domains=domains, domain_of=domain_of)
