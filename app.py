@@ -12,7 +12,10 @@ from profiles.errors import StoreError
 _PAGES = {
     "Start": (("overview", "Overview", "home", "start"),),
     "Explore": (("prompt_map", "Map", "scatter_plot", "map"),),
-    "Curate": (("domains", "Domains", "category", "taxonomy"),),
+    "Curate": (
+        ("inbox", "Review inbox", "inbox", "review"),
+        ("domains", "Domains", "category", "taxonomy"),
+    ),
     "Compare": (("models", "Models", "grid_on", "profiles"),),
     "Route": (("policy", "Policy", "alt_route", "routing"),),
 }

@@ -66,6 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         code = 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(
+            f"promptshed: {place}{error.strerror or error}. Check the disk's space and the "
+            "permissions, then run the same command again.",
+            err=True,
+        )
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -20,6 +20,7 @@ from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 PAGES = {
     "overview": "",
     "map": "map",
+    "inbox": "review",
     "domains": "taxonomy",
     "models": "profiles",
     "policy": "routing",

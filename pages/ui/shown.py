@@ -12,6 +12,7 @@ from profiles.profile import ALL, UNASSIGNED
 
 CLUSTER = "cluster-"
 """What the key of a waiting cluster starts with; a domain's key is its id."""
+WAITING = "waiting"
 _MOST_WITHOUT_SCROLLING = 24
 _INTERVAL_HELP = "Where the true value lies with 95 % probability, given the data."
 _POINTS_HELP = "Hundredths of quality, against the reference model. Positive is better."
@@ -86,7 +87,7 @@ def catalogue(domains: pl.DataFrame, waiting: pl.DataFrame) -> pl.DataFrame:
         Key=pl.lit(CLUSTER) + pl.col("cluster_id").cast(pl.String),
         Name=pl.col("name"),
         Prompts=pl.col("n_prompts"),
-        Status=pl.lit("waiting"),
+        Status=pl.lit(WAITING),
         By=pl.lit(None, dtype=pl.String),
         Changed=pl.lit(None, dtype=pl.String),
     )

@@ -10,6 +10,7 @@ from pipeline.batch import BatchSummary, route_file
 from pipeline.commands.shared import (
     encoder_option,
     json_option,
+    print_frame,
     print_json,
     print_table,
     say,
@@ -135,12 +136,8 @@ def publish_command(version: int, store: Store) -> None:
 @json_option
 def list_tables(store: Store, *, as_json: bool) -> None:
     """List all versions."""
-    tables = store.read(ROUTING_TABLES)
-    if as_json:
-        print_json(tables.to_dicts())
-        return
     columns = ["table_version", "created_at", "published_at", "reference_model_id", "n_prompts"]
-    print_table(columns, tables.select(columns).iter_rows())
+    print_frame(store.read(ROUTING_TABLES), columns, as_json=as_json)
 
 
 @table_group.command("show")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import polars as pl
 
 from pipeline.store import DEFAULT_PATH, Store
 
@@ -84,6 +85,14 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
             for text, width, to_left in zip(line, widths, left, strict=True)
         ]
         click.echo("  ".join(padded).rstrip())
+
+
+def print_frame(frame: pl.DataFrame, columns: Sequence[str], *, as_json: bool) -> None:
+    """Print all of a frame as JSON, or some columns of it as a table."""
+    if as_json:
+        print_json(frame.to_dicts())
+    else:
+        print_table(columns, frame.select(columns).iter_rows())
 
 
 def _cell(value: object) -> str:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = {
     "overview": "Overview",
     "prompt_map": "Map",
+    "inbox": "Review inbox",
     "domains": "Domains",
     "models": "Models",
     "policy": "Policy",
