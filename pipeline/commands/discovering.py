@@ -11,6 +11,7 @@ from pipeline.commands.shared import (
     print_frame,
     print_json,
     print_table,
+    recorded_job,
     say,
     store_option,
 )
@@ -34,6 +35,7 @@ from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, PROMPTS, RUNS
 )
 @click.option("--seed", default=0, show_default=True)
 @json_option
+@recorded_job(alone=True)
 def discover_command(
     store: Store,
     encoder_name: str,

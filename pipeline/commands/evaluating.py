@@ -16,7 +16,14 @@ from pipeline.commands.scores_shown import (
     print_logs,
     print_onboarding,
 )
-from pipeline.commands.shared import encoder_option, json_option, print_json, say, store_option
+from pipeline.commands.shared import (
+    encoder_option,
+    json_option,
+    print_json,
+    recorded_job,
+    say,
+    store_option,
+)
 from pipeline.embed import Encoder
 from pipeline.encoders import load_encoder
 from pipeline.estimators.base import Estimator
@@ -75,6 +82,7 @@ _BASELINES = ("best_single", "cheapest", "random")
     help="Exit with 4 unless the best router's delta_points, aiq or gap_closed reaches the value.",
 )
 @json_option
+@recorded_job()
 def evaluate_command(
     store: Store,
     encoder_name: str,

@@ -13,6 +13,7 @@ from pipeline.commands.shared import (
     print_frame,
     print_json,
     print_table,
+    recorded_job,
     say,
     store_option,
 )
@@ -43,6 +44,7 @@ _SOME_ROWS_REJECTED = 3
 @encoder_option
 @click.option("--show", is_flag=True, help="Print model by domain.")
 @json_option
+@recorded_job()
 def profile_command(store: Store, encoder_name: str, *, show: bool, as_json: bool) -> None:
     """Build the capability profile of every model in every approved domain."""
     profile_id = profile(store, load_encoder(encoder_name))
@@ -97,6 +99,7 @@ def table_group() -> None:
     help="What estimates each prompt: the stack of smoothers, or the table alone.",
 )
 @click.option("--publish", is_flag=True, help="Make it the current table at once.")
+@recorded_job()
 def build(
     store: Store,
     encoder_name: str,
@@ -213,6 +216,7 @@ def diff(before: int, after: int, store: Store, *, as_json: bool) -> None:
 @store_option
 @encoder_option
 @json_option
+@recorded_job()
 def route_command(
     source: str,
     target: str | None,
