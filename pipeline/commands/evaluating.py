@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
-from pipeline.commands.scores_shown import (
+from pipeline.commands.scores_json import (
     evaluation_json,
     holdout_json,
     logs_json,
     onboarding_json,
+)
+from pipeline.commands.scores_shown import (
     print_evaluation,
     print_holdout,
     print_logs,

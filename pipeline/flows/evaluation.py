@@ -21,10 +21,11 @@ from pipeline.ingest import Ingest
 from pipeline.onboarding import OnboardingPoint, onboarding_curve
 from pipeline.progress import progress_bar
 from pipeline.route import choose_by_utility
-from pipeline.scores import Evaluation, evaluate_routers
+from pipeline.scores import Evaluation
 from pipeline.split import in_test
 from pipeline.store import Store
 from pipeline.strong_weak import Pair, PairTarget
+from pipeline.summarise import evaluate_routers
 from pipeline.table import RoutingModel
 from pipeline.taxonomy import present_rows
 from profiles.errors import NotReadyError, UsageError

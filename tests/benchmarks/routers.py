@@ -40,9 +40,10 @@ from pipeline.flows.evaluation import comparable_data, held_out_splits, split_at
 from pipeline.flows.routers import DEFAULT_ROUTERS, ROUTERS
 from pipeline.flows.training import TrainingData
 from pipeline.ingest import read_file
-from pipeline.scores import Evaluation, RouterScore, evaluate_routers
+from pipeline.scores import Evaluation, RouterScore
 from pipeline.store import Store
 from pipeline.strong_weak import Pair, read_target
+from pipeline.summarise import evaluate_routers
 from profiles.errors import NotReadyError
 from profiles.outcomes import Outcomes
 

@@ -11,7 +11,7 @@ from pipeline.estimators.base import Estimates, Prompts
 from pipeline.estimators.domain_table import DomainTable
 from pipeline.evaluate import Split, parity_value, score_split
 from pipeline.frontier import average_improvement, means_of, quality_values, sweep_router
-from pipeline.scores import evaluate_routers
+from pipeline.summarise import evaluate_routers
 from tests.support import GRID, NAN, outcomes_of
 
 N, HALF = 24, 12

@@ -6,8 +6,8 @@ from pipeline.estimators.domain_table import DomainTable
 from pipeline.estimators.knn import NearestNeighbours
 from pipeline.evaluate import PairQuestion
 from pipeline.onboarding import onboarding_curve
-from pipeline.scores import break_even, evaluate_routers
 from pipeline.strong_weak import Pair, PairTarget
+from pipeline.summarise import break_even, evaluate_routers
 from tests.pipeline.test_evaluate import COST, QUALITY, N, split
 from tests.support import NAN
 
