@@ -47,9 +47,7 @@ class PairTarget:
     """Share of strong calls, US dollars per prompt, or part of the gap to close."""
 
 
-def gap_curve(
-    gain: FloatArray, won: FloatArray, weights: FloatArray | None = None
-) -> tuple[FloatArray, FloatArray]:
+def gap_curve(gain: FloatArray, won: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Give the strong model the prompts of largest expected gain, and read off what is closed.
 
     Parameters
@@ -58,8 +56,6 @@ def gap_curve(
         Shape (n,): expected quality of the strong model minus the weak one's; ties in row order.
     won
         Shape (n,): the same of the recorded outcomes.
-    weights
-        Shape (n,): how often each prompt counts; None: once.
 
     Returns
     -------
@@ -71,12 +67,14 @@ def gap_curve(
     >>> share.tolist(), closed.tolist()
     ([0.0, 0.5, 1.0], [0.0, 1.0, 1.0])
     """
-    order = np.argsort(-gain, kind="stable")
-    counts = np.ones(len(gain)) if weights is None else weights[order]
-    total = float((counts * won[order]).sum())
-    share = np.concatenate([[0.0], np.cumsum(counts)]) / max(float(counts.sum()), 1e-12)
-    closed = np.concatenate([[0.0], np.cumsum(counts * won[order])])
-    return share, closed / total if total > 0.0 else np.full(len(closed), np.nan)
+    return _curve(won[np.argsort(-gain, kind="stable")], np.ones(len(gain)))
+
+
+def _curve(won: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the curve of prompts that are in order already, each counted by its weight."""
+    share = np.concatenate([[0.0], np.cumsum(weights)]) / max(float(weights.sum()), 1e-12)
+    closed = np.concatenate([[0.0], np.cumsum(weights * won)])
+    return share, closed / closed[-1] if closed[-1] > 0.0 else np.full(len(closed), np.nan)
 
 
 def average_gap_closed(share: FloatArray, closed: FloatArray) -> float:
@@ -107,17 +105,16 @@ def score_placement(
     counts = resample_counts(n_prompts)
     plain, drawn = np.zeros(3), np.zeros((N_RESAMPLES, 3))
     for gain, difference, index in zip(gains, won, rows, strict=True):
-        plain += _read_off(gain, difference) / len(gains)
-        weights = counts[:, index].astype(np.float64)
-        drawn += np.stack([_read_off(gain, difference, part) for part in weights]) / len(gains)
+        order = np.argsort(-gain, kind="stable")
+        plain += _read_off(difference[order], np.ones(len(gain))) / len(gains)
+        weights = counts[:, index[order]].astype(np.float64)
+        drawn += np.stack([_read_off(difference[order], part) for part in weights]) / len(gains)
     apgr, cpt50, cpt80 = (interval_of(float(plain[k]), drawn[:, k]) for k in range(3))
     return Placement(apgr=apgr, cpt50=cpt50, cpt80=cpt80)
 
 
-def _read_off(
-    gain: FloatArray, won: FloatArray, weights: FloatArray | None = None
-) -> NDArray[np.float64]:
-    share, closed = gap_curve(gain, won, weights)
+def _read_off(won: FloatArray, weights: FloatArray) -> FloatArray:
+    share, closed = _curve(won, weights)
     return np.array(
         [
             average_gap_closed(share, closed),

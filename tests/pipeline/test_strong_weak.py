@@ -39,14 +39,6 @@ def test_a_constant_gain_over_equal_wins_is_random():
     assert calls_to_close(share, closed, 0.5) == pytest.approx(0.5)
 
 
-def test_weights_repeat_prompts():
-    """Counting a prompt twice is having it twice."""
-    twice = gap_curve(np.append(GAIN, 0.9), np.append(WON, 1.0))
-    weighted = gap_curve(GAIN, WON, np.array([1.0, 2.0, 1.0, 1.0]))
-    assert average_gap_closed(*weighted) == pytest.approx(average_gap_closed(*twice), abs=0.05)
-    assert weighted[1][-1] == twice[1][-1] == pytest.approx(1.0)
-
-
 @given(arrays(np.float64, 8, elements=st.sampled_from(GRID)), st.permutations(range(8)))
 def test_the_true_order_is_the_best(won, order):
     """No order of the calls has a higher APGR than the one by what is won."""
