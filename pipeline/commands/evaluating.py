@@ -17,6 +17,7 @@ from pipeline.commands.scores_shown import (
     print_holdout,
     print_logs,
     print_onboarding,
+    say_versus,
 )
 from pipeline.commands.shared import (
     encoder_option,
@@ -164,7 +165,11 @@ def _score_holdout(
     score = score_holdout(
         store, encoder, read_file(holdout), tables or {"our table": current_version(store)}
     )
-    print_json(holdout_json(score)) if as_json else print_holdout(score)
+    if as_json:
+        print_json(holdout_json(score))
+    else:
+        print_holdout(score)
+        say_versus(score)
 
 
 def _given_routers(

@@ -113,6 +113,15 @@ def print_holdout(score: HoldoutScore) -> None:
             for row in score.scores
         ],
     )
+    skipped = f" {score.n_skipped:,} prompts skipped." if score.n_skipped else ""
+    say(
+        f"{score.n_prompts:,} held-out prompts; best single is {score.reference_model_id}, "
+        f"chosen on the training prompts.{skipped}"
+    )
+
+
+def say_versus(score: HoldoutScore) -> None:
+    """Tell each further table's difference to the first."""
     first, *others = score.tables
     for row in score.scores:
         if row.name in others:
@@ -120,11 +129,6 @@ def print_holdout(score: HoldoutScore) -> None:
                 f"{row.name} against {first}: {shown(row.versus_points, '{:+.2f}')} points at "
                 f"{shown(row.versus_cost_ratio, '{:.1%}') or 'an unknown share'} of its cost."
             )
-    skipped = f" {score.n_skipped:,} prompts skipped." if score.n_skipped else ""
-    say(
-        f"{score.n_prompts:,} held-out prompts; best single is {score.reference_model_id}, "
-        f"chosen on the training prompts.{skipped}"
-    )
 
 
 def print_logs(score: LogScore) -> None:
