@@ -13,7 +13,9 @@ _VERBS = {
     "import": ("importing:import_files", "Read logs and outcomes into the store."),
     "discover": ("discovering:discover_command", "Encode, cluster and name the prompts."),
     "domains": ("curating:domains_group", "List the domains and decide about them."),
-    "profile": ("routing:profile_command", "Profile every model in every approved domain."),
+    "profile": ("profiling:profile_command", "Profile every model in every approved domain."),
+    "axes": ("axes:axes_command", "Say what prompts ask for: task, urgency, sensitivity …"),
+    "prices": ("profiling:prices_command", "Show models' prices and where they come from."),
     "table": ("routing:table_group", "Build, show, compare and publish routing tables."),
     "evaluate": ("evaluating:evaluate_command", "Compare routers on held-out prompts."),
     "route": ("routing:route_command", "Give every row of a file its model."),
@@ -53,7 +55,8 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     try:
-        code = cli.main(args=arguments, standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        code = cli.main(args=given, standalone_mode=False, obj=given)
     except PromptshedError as error:
         click.echo(f"promptshed: {error}", err=True)
         code = error.exit_code

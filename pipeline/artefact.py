@@ -59,7 +59,7 @@ def write_artefact(artefact: Artefact, folder: Path, encoder: Encoder) -> list[P
     contents = {
         "routing_table.json": _json_bytes(table_json(artefact)),
         "routing_table.schema.json": SCHEMA_FILE.read_bytes(),
-        "prototypes.safetensors": save(_tensors(artefact.model)),
+        "prototypes.safetensors": table_tensors(artefact.model),
         "conformance.jsonl": b"".join(
             json.dumps(row, ensure_ascii=False).encode() + b"\n"
             for row in conformance_rows(artefact.model, encoder)
@@ -160,8 +160,9 @@ def _safe(vectors: NDArray[np.float32], model: RoutingModel) -> NDArray[np.bool_
     return clear & (np.abs(behind - TIE) > _SAFE_DISTANCE).all(axis=1)
 
 
-def _tensors(model: RoutingModel) -> dict[str, NDArray]:
-    return {
+def table_tensors(model: RoutingModel) -> bytes:
+    """Return the contents of prototypes.safetensors: all that deciding needs beside the JSON."""
+    tensors: dict[str, NDArray] = {
         "weights": np.ascontiguousarray(model.assigner.weights),
         "intercepts": np.ascontiguousarray(model.assigner.intercepts),
         "prototypes": np.ascontiguousarray(model.assigner.prototypes),
@@ -169,6 +170,7 @@ def _tensors(model: RoutingModel) -> dict[str, NDArray]:
         "quality": np.ascontiguousarray(model.quality),
         "cost_usd": np.ascontiguousarray(model.cost_usd),
     }
+    return save(tensors)
 
 
 def _buckets_json(buckets: pl.DataFrame, entries: pl.DataFrame) -> list[dict[str, object]]:

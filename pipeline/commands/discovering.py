@@ -13,6 +13,7 @@ from pipeline.commands.shared import (
     print_json,
     print_matches,
     print_table,
+    recorded_job,
     say,
     store_option,
 )
@@ -42,6 +43,7 @@ from profiles.tables import CLUSTERS, RUNS
 @click.option("--sweep", "only_sweep", is_flag=True, help="Try every granularity, and save no run.")
 @click.option("--seed", default=0, show_default=True)
 @json_option
+@recorded_job(alone=True)
 def discover_command(
     store: Store,
     encoder_name: str,

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-from pipeline.commands.shared import json_option, print_json, say, store_option
+from pipeline.commands.shared import (
+    json_option,
+    print_json,
+    recorded_job,
+    say,
+    store_option,
+)
 from pipeline.ingest import Ingest, read_file, read_mapping, write_rejects
 from pipeline.mapping import describe
 from pipeline.scale import SCALES
@@ -28,6 +34,7 @@ _SOME_ROWS_REJECTED = 3
 )
 @click.option("--dry-run", is_flag=True, help="Show the mapping and the counts; store nothing.")
 @json_option
+@recorded_job()
 def import_files(
     files: tuple[str, ...],
     store: Store,

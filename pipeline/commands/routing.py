@@ -1,7 +1,6 @@
-"""`promptshed profile`, `promptshed table …` and `promptshed route`."""
+"""`promptshed table …` and `promptshed route`."""
 
 import json
-import math
 from typing import Literal
 
 import click
@@ -9,10 +8,13 @@ import click
 from pipeline.batch import BatchSummary, route_file
 from pipeline.commands.shared import (
     encoder_option,
+    interval_cell,
     json_option,
+    number_cell,
     print_frame,
     print_json,
     print_table,
+    recorded_job,
     say,
     store_option,
 )
@@ -22,7 +24,6 @@ from pipeline.flows.routing import decider
 from pipeline.flows.tables import (
     build_table,
     current_version,
-    profile,
     publish_table,
     require_table,
 )
@@ -30,46 +31,10 @@ from pipeline.ingest import read_mapping
 from pipeline.progress import progress_bar
 from pipeline.store import Store
 from pipeline.table import table_diff
-from pipeline.taxonomy import domains_now
 from profiles.errors import UsageError
-from profiles.profile import ALL
-from profiles.tables import BUCKETS, DOMAIN_EVENTS, PROFILE_CELLS, ROUTING_TABLES, TABLE_ENTRIES
+from profiles.tables import BUCKETS, ROUTING_TABLES, TABLE_ENTRIES
 
 _SOME_ROWS_REJECTED = 3
-
-
-@click.command("profile")
-@store_option
-@encoder_option
-@click.option("--show", is_flag=True, help="Print model by domain.")
-@json_option
-def profile_command(store: Store, encoder_name: str, *, show: bool, as_json: bool) -> None:
-    """Build the capability profile of every model in every approved domain."""
-    profile_id = profile(store, load_encoder(encoder_name))
-    cells = store.read(PROFILE_CELLS, profile_id=profile_id)
-    if as_json:
-        print_json(cells.to_dicts())
-        return
-    if show:
-        names = dict(domains_now(store.read(DOMAIN_EVENTS)).select("domain_id", "name").iter_rows())
-        print_table(
-            ["domain", "model", "n", "quality", "95 % interval", "$ / 1,000"],
-            [
-                (
-                    "all prompts"
-                    if row["element"] == ALL
-                    else names.get(row["element"], row["element"]),
-                    row["model_id"],
-                    row["n"],
-                    _number(row["quality"], "{:.3f}"),
-                    _interval(row["quality_lo"], row["quality_hi"]),
-                    _number(row["cost_usd"], "{:.4f}", scale=1000),
-                )
-                for row in cells.iter_rows(named=True)
-            ],
-        )
-    n_elements = cells["element"].n_unique()
-    say(f"{profile_id}: {cells['model_id'].n_unique()} models in {n_elements} elements.")
 
 
 @click.group("table")
@@ -97,6 +62,7 @@ def table_group() -> None:
     help="What estimates each prompt: the stack of smoothers, or the table alone.",
 )
 @click.option("--publish", is_flag=True, help="Make it the current table at once.")
+@recorded_job()
 def build(
     store: Store,
     encoder_name: str,
@@ -166,9 +132,9 @@ def show(version: int | None, store: Store, *, as_json: bool) -> None:
                 row["name"],
                 row["n_prompts"],
                 row["model_id"],
-                _number(row["quality"], "{:.3f}"),
-                _number(row["cost_usd"], "{:.4f}", scale=1000),
-                _interval(row["advantage_lo"], row["advantage_hi"], scale=100),
+                number_cell(row["quality"], "{:.3f}"),
+                number_cell(row["cost_usd"], "{:.4f}", scale=1000),
+                interval_cell(row["advantage_lo"], row["advantage_hi"], scale=100),
                 f"{row['n']:.0f}",
                 row["reason"],
             )
@@ -213,6 +179,7 @@ def diff(before: int, after: int, store: Store, *, as_json: bool) -> None:
 @store_option
 @encoder_option
 @json_option
+@recorded_job()
 def route_command(
     source: str,
     target: str | None,
@@ -260,17 +227,3 @@ def _routed(summary: BatchSummary) -> str:
     lost = f" {summary.n_rejected:,} rows could not be read." if summary.n_rejected else ""
     empty = f" {summary.n_unroutable:,} have no prompt." if summary.n_unroutable else ""
     return f"{summary.n_routed:,} of {summary.n_rows:,} rows routed: {calls}; {money}.{empty}{lost}"
-
-
-def _number(value: float | None, form: str, *, scale: float = 1.0) -> str | None:
-    return None if value is None or not math.isfinite(value) else form.format(scale * value)
-
-
-def _interval(lo: float | None, hi: float | None, *, scale: float = 1.0) -> str | None:
-    if lo is None or hi is None:
-        return None
-    return (
-        f"[{scale * lo:.2f}, {scale * hi:.2f}]"
-        if scale == 1.0
-        else f"[{scale * lo:+.1f}, {scale * hi:+.1f}]"
-    )

@@ -1,15 +1,17 @@
 """Options and printing that several verbs share."""
 
+import functools
 import getpass
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 import polars as pl
 
+from pipeline.jobs import recorded, started_by_page
 from pipeline.store import DEFAULT_PATH, Store
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -52,6 +54,29 @@ def actor_option(command: _Command) -> _Command:
     return click.option(
         "--by", "actor", default=getpass.getuser, help="Who decides; your user name by default."
     )(command)
+
+
+def recorded_job(*, alone: bool = False) -> Callable[[_Command], _Command]:
+    """Keep a record of the verb beside its store, which the dashboard shows (`pipeline.jobs`).
+
+    A dry run at a terminal leaves nothing behind, so not that either.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def run(*, store: Store, **options: object) -> object:
+            if options.get("dry_run") and not started_by_page():
+                return command(store=store, **options)
+            context = click.get_current_context()
+            arguments = context.find_root().obj or [str(context.info_name)]
+            with recorded(store.path, arguments, alone=alone) as end:
+                code = command(store=store, **options)
+                end(code or 0)
+            return code
+
+        return cast("_Command", run)
+
+    return decorate
 
 
 def say(text: str) -> None:
@@ -126,3 +151,16 @@ def _cell(value: object) -> str:
 
 def _is_number(text: str) -> bool:
     return text == "–" or text.lstrip("+−-$").replace(",", "")[:1].isdigit()
+
+
+def number_cell(value: float | None, form: str, *, scale: float = 1.0) -> str | None:
+    """Return a number as text; None where it is unknown."""
+    return None if value is None or not math.isfinite(value) else form.format(scale * value)
+
+
+def interval_cell(lo: float | None, hi: float | None, *, scale: float = 1.0) -> str | None:
+    """Return an interval as text, signed where it is scaled to points; None where unknown."""
+    if lo is None or hi is None:
+        return None
+    form = "{:.2f}" if scale == 1.0 else "{:+.1f}"
+    return f"[{form.format(scale * lo)}, {form.format(scale * hi)}]"

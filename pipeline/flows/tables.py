@@ -1,4 +1,4 @@
-"""Profile, build, publish: what is known of each model, and the routing table it gives."""
+"""Build and publish: the routing table that outcomes and approved domains give."""
 
 import importlib.metadata
 from collections.abc import Mapping
@@ -30,43 +30,12 @@ from pipeline.store import Store
 from pipeline.table import RoutingModel, buckets_frame, routing_model, table_entries
 from profiles.errors import NotReadyError, UsageError
 from profiles.outcomes import Outcomes
-from profiles.profile import UNASSIGNED, build_profile
 from profiles.tables import (
     BUCKETS,
-    OUTCOMES,
-    PROFILE_CELLS,
-    PROFILES,
     ROUTERS,
     ROUTING_TABLES,
     TABLE_ENTRIES,
 )
-
-
-def profile(store: Store, encoder: Encoder) -> str:
-    """Build the capability profile of every model in every approved domain; returns its id.
-
-    The same outcomes and domains give the same profile, kept once.
-    """
-    data = read_training_data(store, encoder)
-    _, memberships = fitted_memberships(data)
-    names = np.array([*data.domains["domain_id"], UNASSIGNED], dtype=object)
-    elements = pl.DataFrame(
-        {"prompt_id": data.prompt_ids, "element": names[memberships.argmax(axis=1)]},
-        schema={"prompt_id": pl.String, "element": pl.String},
-    )
-    cells = build_profile(store.read(OUTCOMES), elements)
-    profile_id = "prof-" + digest(encoder.encoder_id, cells.write_json())
-    row = {
-        "profile_id": profile_id,
-        "created_at": now(),
-        "encoder_id": encoder.encoder_id,
-        "n_prompts": len(data.prompt_ids),
-    }
-    store.append(
-        (PROFILES, pl.DataFrame([row], schema=PROFILES.schema)),
-        (PROFILE_CELLS, cells.with_columns(profile_id=pl.lit(profile_id))),
-    )
-    return profile_id
 
 
 def build_table(store: Store, encoder: Encoder, policy: Policy) -> int:
