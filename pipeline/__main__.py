@@ -12,7 +12,7 @@ _VERBS = {
     "demo": ("demo:demo_command", "The whole loop on real data that ships with a dependency."),
     "import": ("importing:import_files", "Read logs and outcomes into the store."),
     "discover": ("discovering:discover_command", "Encode, cluster and name the prompts."),
-    "domains": ("discovering:domains_group", "List, approve, reject and rename domains."),
+    "domains": ("curating:domains_group", "List the domains and decide about them."),
     "profile": ("profiling:profile_command", "Profile every model in every approved domain."),
     "axes": ("axes:axes_command", "Say what prompts ask for: task, urgency, sensitivity …"),
     "prices": ("profiling:prices_command", "Show models' prices and where they come from."),

@@ -1,9 +1,23 @@
 """Domains as people decide them: an append-only list of events, folded into the present state.
 
 A cluster belongs to a run and is thrown away; a domain is approved and keeps its id for ever.
+
+=========  ========================================================================================
+verb       what the event says
+=========  ========================================================================================
+approve    the domain has this name and these prompts
+rename     it has another name
+retire     it is out of use
+restore    it is in use again
+merge      with `other_id`: its prompts belong to that domain; without: it has these prompts now
+split      a new domain, made of prompts of `other_id`; without: it has these prompts left
+link       a later run found it again, and it has these prompts now
+reject     these prompts are no domain
+undo       the decision `undoes` does not count
+=========  ========================================================================================
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import numpy as np
@@ -16,10 +30,9 @@ from profiles.profile import UNASSIGNED
 from profiles.tables import DOMAIN_EVENTS, DOMAINS, MEMBER_SETS, conform
 
 APPROVED, RETIRED = "approved", "retired"
-_SAME_DOMAIN_OVERLAP = 0.5
 
 
-def member_set(prompt_ids: list[str]) -> tuple[str, pl.DataFrame]:
+def member_set(prompt_ids: Iterable[str]) -> tuple[str, pl.DataFrame]:
     """Return the id of a set of prompts, the same for the same set, and its table."""
     ordered = sorted(set(prompt_ids))
     set_id = "set-" + digest(*ordered)
@@ -27,9 +40,9 @@ def member_set(prompt_ids: list[str]) -> tuple[str, pl.DataFrame]:
     return set_id, conform(frame, MEMBER_SETS)
 
 
-def new_domain_id(events: pl.DataFrame, set_id: str) -> str:
-    """Return an id no domain has had."""
-    return "dom-" + digest(set_id, str(next_event_id(events)))[:8]
+def new_domain_id(events: pl.DataFrame, set_id: str, place: int = 0) -> str:
+    """Return an id no domain has had, for the event at this place of the next decision."""
+    return "dom-" + digest(set_id, str(next_event_id(events) + place))[:8]
 
 
 def next_event_id(events: pl.DataFrame) -> int:
@@ -37,56 +50,94 @@ def next_event_id(events: pl.DataFrame) -> int:
     return int(events["event_id"].max() or 0) + 1  # pyright: ignore[reportArgumentType]
 
 
-def event(events: pl.DataFrame, **fields: object) -> pl.DataFrame:
-    """Return one more event, as a table of one row; fields not given are null."""
-    row: dict[str, object] = {name: None for name in DOMAIN_EVENTS.schema}  # noqa: C420 - typed
-    row |= {"event_id": next_event_id(events)} | fields
-    return conform(pl.DataFrame([row], schema=DOMAIN_EVENTS.schema), DOMAIN_EVENTS)
+def decide(
+    events: pl.DataFrame,
+    *steps: Mapping[str, object],
+    actor: str,
+    at: datetime,
+    reason: str | None = None,
+) -> pl.DataFrame:
+    """Return one decision as one or more new events, which undo takes back together.
+
+    Fields that a step does not give are null.
+    """
+    first = next_event_id(events)
+    blank: dict[str, object] = {name: None for name in DOMAIN_EVENTS.schema}  # noqa: C420 - typed
+    common = {"decision_id": first, "actor": actor, "occurred_at": at, "reason": reason}
+    rows = [blank | common | {"event_id": first + i} | dict(s) for i, s in enumerate(steps)]
+    return conform(pl.DataFrame(rows, schema=DOMAIN_EVENTS.schema), DOMAIN_EVENTS)
+
+
+def in_force(events: pl.DataFrame) -> pl.DataFrame:
+    """Return the events that no later undo has taken back; an undo can be taken back too."""
+    taken_back: set[int] = set()
+    undone = events.sort("event_id", descending=True).select("decision_id", "undoes")
+    for decision_id, undoes in undone.iter_rows():
+        if undoes is not None and decision_id not in taken_back:
+            taken_back.add(undoes)
+    return events.filter(~pl.col("decision_id").is_in(taken_back))
 
 
 def domains_now(events: pl.DataFrame) -> pl.DataFrame:
-    """Fold the events into the DOMAINS table."""
+    """Fold the events in force into the DOMAINS table."""
     state: dict[str, dict[str, object]] = {}
-    for row in events.sort("event_id").iter_rows(named=True):
+    for row in in_force(events).sort("event_id").iter_rows(named=True):
         _apply(state, row)
     return conform(pl.DataFrame(list(state.values()), schema=DOMAINS.schema), DOMAINS)
 
 
 def _apply(state: dict[str, dict[str, object]], row: Mapping[str, object]) -> None:
     domain_id = row["domain_id"]
-    if not isinstance(domain_id, str):
-        return
+    if isinstance(domain_id, str) and row["verb"] != "undo":
+        changed = _changed(row, is_new=domain_id not in state)
+        known = state.get(domain_id, {"domain_id": domain_id})
+        state[domain_id] = known | changed | {"updated_at": row["occurred_at"]}
+
+
+def _changed(row: Mapping[str, object], *, is_new: bool) -> dict[str, object]:
+    """Return the fields of a domain that an event sets."""
     match row["verb"]:
         case "approve":
-            state[domain_id] = {
-                "domain_id": domain_id,
-                "name": row["name"],
-                "status": APPROVED,
-                "member_set_id": row["member_set_id"],
-                "approved_by": row["actor"],
-                "run_id": row["run_id"],
-                "cluster_id": row["cluster_id"],
-            }
-        case "rename":
-            state[domain_id]["name"] = row["name"]
-        case "retire":
-            state[domain_id]["status"] = RETIRED
-        case "restore":
-            state[domain_id]["status"] = APPROVED
-        case verb:
-            raise ValueError(f"Event {row['event_id']} has the unknown verb {verb!r}.")
-    state[domain_id]["updated_at"] = row["occurred_at"]
+            return _approved(row)
+        case "split" if is_new:
+            return _approved(row)
+        case "rename" if not is_new:
+            return {"name": row["name"]}
+        case "retire" | "restore" as verb if not is_new:
+            return {"status": RETIRED if verb == "retire" else APPROVED}
+        case "merge" if row["other_id"] and not is_new:
+            return {"status": RETIRED, "merged_into": row["other_id"]}
+        case "merge" | "split" | "link" if not is_new:
+            return _members(row) | ({"name": row["name"]} if row["name"] else {})
+    raise ValueError(
+        f"Event {row['event_id']} has the verb {row['verb']!r}, unknown for "
+        f"{'a domain that no event has made' if is_new else 'a domain'}. Was the store written by "
+        "a newer Promptshed?"
+    )
+
+
+def _approved(row: Mapping[str, object]) -> dict[str, object]:
+    return _members(row) | {
+        "name": row["name"],
+        "status": APPROVED,
+        "approved_by": row["actor"],
+        "merged_into": None,
+    }
+
+
+def _members(row: Mapping[str, object]) -> dict[str, object]:
+    return {name: row[name] for name in ("member_set_id", "run_id", "cluster_id")}
 
 
 def domain_name(wanted: str) -> str:
-    """Return a name that a domain may have, without space around it.
+    """Return a name that a domain may have, in one line and without space around it.
 
     Raises
     ------
     UsageError
         If it is empty or taken by what is in no domain.
     """
-    name = wanted.strip()
+    name = " ".join(wanted.split())
     if not name:
         raise UsageError("A domain's name must not be empty. Give it one or two words.")
     if name == UNASSIGNED:
@@ -114,52 +165,6 @@ def find_domain(domains: pl.DataFrame, wanted: str) -> dict[str, object]:
     raise UsageError(
         f"There is no domain {wanted!r}. Known: {known}. See `promptshed domains list`."
     )
-
-
-def proposals(
-    clusters: pl.DataFrame, members: pl.DataFrame, events: pl.DataFrame, sets: pl.DataFrame
-) -> pl.DataFrame:
-    """Return the clusters of one run with what was decided about each.
-
-    Returns
-    -------
-    DataFrame
-        `clusters` with `domain_id` (of the approved domain that shares at least half of the
-        prompts, null if none) and `status`: approved, rejected or waiting. Sorted by cluster_id.
-    """
-    ids_of = dict(
-        members.filter(pl.col("cluster_id") >= 0)
-        .group_by("cluster_id")
-        .agg("prompt_id")
-        .iter_rows()
-    )
-    rejected = set(events.filter(pl.col("verb") == "reject")["member_set_id"])
-    domains = domains_now(events).filter(pl.col("status") == APPROVED)
-    prompts_of = dict(sets.group_by("member_set_id").agg("prompt_id").iter_rows())
-    rows = []
-    for cluster_id in clusters["cluster_id"]:
-        ids = ids_of.get(cluster_id, [])
-        domain_id = _overlapping(set(ids), domains, prompts_of)
-        status = "rejected" if member_set(ids)[0] in rejected else "waiting"
-        rows.append((cluster_id, domain_id, "approved" if domain_id else status))
-    decided = pl.DataFrame(
-        rows,
-        schema={"cluster_id": pl.Int64, "domain_id": pl.String, "status": pl.String},
-        orient="row",
-    )
-    return clusters.join(decided, on="cluster_id").sort("cluster_id")
-
-
-def _overlapping(
-    ids: set[str], domains: pl.DataFrame, prompts_of: Mapping[str, list[str]]
-) -> str | None:
-    best, best_overlap = None, _SAME_DOMAIN_OVERLAP
-    for domain_id, set_id in domains.select("domain_id", "member_set_id").iter_rows():
-        theirs = set(prompts_of.get(set_id, []))
-        overlap = len(ids & theirs) / max(len(ids | theirs), 1)
-        if overlap >= best_overlap:
-            best, best_overlap = domain_id, overlap
-    return best
 
 
 def domain_rows(
@@ -197,61 +202,3 @@ def present_rows(
     kept = np.unique(domain_of[domain_of >= 0])
     renumbered = np.where(domain_of < 0, -1, np.searchsorted(kept, domain_of))
     return domains[kept.tolist()], renumbered.astype(np.int64)
-
-
-def approve_labels(
-    labelled: pl.DataFrame, events: pl.DataFrame, *, actor: str, at: datetime, least_prompts: int
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Make one domain for each label; a label that is a domain already gets its present prompts.
-
-    A domain that a person retired stays retired, and the label `unassigned` makes none.
-
-    Parameters
-    ----------
-    labelled
-        Columns prompt_id and label, no nulls.
-
-    Returns
-    -------
-    DataFrame, DataFrame
-        New events and new member sets; both empty where nothing has changed.
-    """
-    domains = domains_now(events)
-    known = {
-        name: (domain_id, set_id)
-        for name, domain_id, set_id in domains.filter(pl.col("status") == APPROVED)
-        .select("name", "domain_id", "member_set_id")
-        .iter_rows()
-    }
-    retired = domains.filter(pl.col("status") == RETIRED)["name"]
-    closed = {*retired, UNASSIGNED} - set(known)
-    grouped = (
-        labelled.filter(~pl.col("label").is_in(closed))
-        .group_by("label")
-        .agg("prompt_id")
-        .sort("label")
-    )
-    fresh, sets = [], []
-    for label, prompt_ids in grouped.iter_rows():
-        set_id, rows = member_set(prompt_ids)
-        domain_id, old_set = known.get(label, (None, None))
-        if set_id == old_set or rows.height < least_prompts:
-            continue
-        history = pl.concat([events, *fresh])
-        fresh.append(
-            event(
-                history,
-                verb="approve",
-                domain_id=domain_id or new_domain_id(history, set_id),
-                name=label,
-                member_set_id=set_id,
-                actor=actor,
-                reason="made of a label",
-                occurred_at=at,
-            )
-        )
-        sets.append(rows)
-    return (
-        pl.concat(fresh) if fresh else DOMAIN_EVENTS.empty(),
-        pl.concat(sets) if sets else MEMBER_SETS.empty(),
-    )

@@ -173,12 +173,15 @@ DOMAIN_EVENTS = Table(
     schema=pl.Schema(
         {
             "event_id": pl.Int64,  # 1, 2, … in the order they happened
-            "verb": pl.String,  # approve, rename, reject, retire, restore
+            "decision_id": pl.Int64,  # first event of the decision: undo takes all of it back
+            "verb": pl.String,  # see pipeline.taxonomy
             "domain_id": pl.String,  # null for the rejection of a cluster
+            "other_id": pl.String,  # merged into that domain, or split from it
             "name": pl.String,
             "member_set_id": pl.String,
-            "run_id": pl.String,  # the cluster it came from; null for a label
-            "cluster_id": pl.Int64,
+            "run_id": pl.String,  # the newest run when the set was decided; null for a label
+            "cluster_id": pl.Int64,  # of that run; null where the set is no cluster
+            "undoes": pl.Int64,  # the decision that an undo takes back
             "actor": pl.String,
             "reason": pl.String,
             "occurred_at": UTC_TIME,
@@ -206,6 +209,7 @@ DOMAINS = Table(  # not stored: folded from the events
             "updated_at": UTC_TIME,
             "run_id": pl.String,
             "cluster_id": pl.Int64,
+            "merged_into": pl.String,  # the domain that has its prompts now; null for most
         }
     ),
     key=("domain_id",),

@@ -175,6 +175,7 @@ def use_fake_encoder(monkeypatch):
     encoder = HashEncoder()
     for module in (
         "axes",
+        "curating",
         "demo",
         "discovering",
         "evaluating",

@@ -120,6 +120,29 @@ def print_frame(frame: pl.DataFrame, columns: Sequence[str], *, as_json: bool) -
         print_table(columns, frame.select(columns).iter_rows())
 
 
+def print_matches(matches: pl.DataFrame) -> None:
+    """Print what a run has made of the domains; nothing where there are no domains."""
+    if matches["domain_id"].null_count() == matches.height:
+        return
+    print_table(
+        ["fate", "domain", "cluster", "shared", "of domain", "of cluster", "cosine", "sure"],
+        [
+            (
+                row["fate"],
+                row["domain_id"],
+                row["cluster_id"],
+                row["n_shared"],
+                *(
+                    None if row[name] is None else f"{row[name]:.2f}"
+                    for name in ("share_of_domain", "share_of_cluster", "cosine")
+                ),
+                "*" if row["strong"] else "",
+            )
+            for row in matches.iter_rows(named=True)
+        ],
+    )
+
+
 def _cell(value: object) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"

@@ -1,32 +1,45 @@
-"""Approve, reject, rename: a person's decisions into the append-only list of events."""
+"""A person's decisions into the append-only list of events."""
 
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
 import polars as pl
 
-from pipeline.flows.clock import now
-from pipeline.flows.discovery import latest_run
-from pipeline.store import Store
-from pipeline.taxonomy import (
+from pipeline.config import DiscoverConfig
+from pipeline.decisions import (
+    Draft,
+    Group,
+    Signature,
+    approve_groups,
     approve_labels,
-    domain_name,
-    domains_now,
-    event,
-    find_domain,
-    member_set,
-    new_domain_id,
-    proposals,
+    draft,
+    merge_domains,
+    require_status,
+    split_domain,
+    undo,
 )
+from pipeline.embed import Encoder
+from pipeline.flows.clock import now
+from pipeline.flows.discovery import cluster_vectors, latest_run
+from pipeline.flows.encoding import vectors_of
+from pipeline.matching import proposals
+from pipeline.store import Store
+from pipeline.taxonomy import APPROVED, RETIRED, domain_name, domains_now, find_domain, member_set
+from pipeline.taxonomy_file import read_taxonomy
 from profiles.errors import NotReadyError, UsageError
-from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, PROMPTS
+from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, PROMPTS, RUNS
 
 
 def read_proposals(store: Store, run_id: str | None = None) -> pl.DataFrame:
     """Return the clusters of a run (the newest one) and what was decided about each."""
     run = run_id or latest_run(store)
+    events = store.read(DOMAIN_EVENTS)
     return proposals(
         store.read(CLUSTERS, run_id=run),
         store.read(MEMBERS, run_id=run),
-        store.read(DOMAIN_EVENTS),
+        events,
         store.read(MEMBER_SETS),
+        store.read_among(MEMBERS, "run_id", events["run_id"].drop_nulls().unique().to_list()),
     )
 
 
@@ -58,31 +71,16 @@ def approve_clusters(
     if cluster_ids is not None:
         chosen = _named(offered, cluster_ids)
     members = store.read(MEMBERS, run_id=run_id)
-    events, sets, domain_ids = store.read(DOMAIN_EVENTS), [], []
-    fresh: list[pl.DataFrame] = []
-    for cluster_id, offered_name in chosen.select("cluster_id", "name").iter_rows():
-        ids = members.filter(pl.col("cluster_id") == cluster_id)["prompt_id"].to_list()
-        set_id, rows = member_set(ids)
-        history = pl.concat([events, *fresh])
-        domain_ids.append(new_domain_id(history, set_id))
-        sets.append(rows)
-        fresh.append(
-            event(
-                history,
-                verb="approve",
-                domain_id=domain_ids[-1],
-                name=given_name or offered_name,
-                member_set_id=set_id,
-                run_id=run_id,
-                cluster_id=cluster_id,
-                actor=actor,
-                reason=reason,
-                occurred_at=now(),
-            )
+    groups = [
+        Group(
+            name=given_name or offered_name,
+            prompt_ids=members.filter(cluster_id=cluster_id)["prompt_id"].to_list(),
+            run_id=run_id,
+            cluster_id=cluster_id,
         )
-    if fresh:
-        store.append((MEMBER_SETS, pl.concat(sets).unique()), (DOMAIN_EVENTS, pl.concat(fresh)))
-    return domain_ids
+        for cluster_id, offered_name in chosen.select("cluster_id", "name").iter_rows()
+    ]
+    return _save(store, approve_groups(store.read(DOMAIN_EVENTS), groups, _sign(actor, reason)))
 
 
 def reject_cluster(store: Store, cluster_id: int, *, actor: str, reason: str | None) -> None:
@@ -90,33 +88,136 @@ def reject_cluster(store: Store, cluster_id: int, *, actor: str, reason: str | N
     run_id = latest_run(store)
     _named(read_proposals(store, run_id), [cluster_id])
     members = store.read(MEMBERS, run_id=run_id, cluster_id=cluster_id)
-    set_id, rows = member_set(members["prompt_id"].to_list())
-    rejection = event(
-        store.read(DOMAIN_EVENTS),
-        verb="reject",
-        member_set_id=set_id,
-        run_id=run_id,
-        cluster_id=cluster_id,
-        actor=actor,
-        reason=reason,
-        occurred_at=now(),
-    )
-    store.append((MEMBER_SETS, rows), (DOMAIN_EVENTS, rejection))
+    set_id, rows = member_set(members["prompt_id"])
+    step = {"verb": "reject", "member_set_id": set_id, "run_id": run_id, "cluster_id": cluster_id}
+    _save(store, draft(store.read(DOMAIN_EVENTS), [step], _sign(actor, reason), [rows]))
 
 
 def rename_domain(store: Store, domain: str, name: str, *, actor: str) -> str:
     """Give a domain another name; its id stays."""
-    return _decide(store, domain, verb="rename", actor=actor, name=domain_name(name))
+    step = {"verb": "rename", "name": domain_name(name)}
+    return _decide(store, domain, step, _sign(actor))
 
 
 def retire_domain(store: Store, domain: str, *, actor: str, reason: str | None) -> str:
     """Take a domain out of use; `restore_domain` brings it back."""
-    return _decide(store, domain, verb="retire", actor=actor, reason=reason)
+    return _decide(store, domain, {"verb": "retire"}, _sign(actor, reason), expected=APPROVED)
 
 
 def restore_domain(store: Store, domain: str, *, actor: str) -> str:
     """Bring a retired domain back."""
-    return _decide(store, domain, verb="restore", actor=actor)
+    return _decide(store, domain, {"verb": "restore"}, _sign(actor), expected=RETIRED)
+
+
+def merge(
+    store: Store,
+    domains: Sequence[str],
+    *,
+    actor: str,
+    name: str | None = None,
+    reason: str | None = None,
+) -> str:
+    """Give the prompts of all domains to the first, which keeps its id; returns that id."""
+    events = store.read(DOMAIN_EVENTS)
+    present = domains_now(events)
+    drafted = merge_domains(
+        events,
+        store.read(MEMBER_SETS),
+        [find_domain(present, domain) for domain in domains],
+        _sign(actor, reason),
+        name=None if name is None else domain_name(name),
+        run_id=latest_run(store) if store.count(RUNS) else None,
+    )
+    return _save(store, drafted)[0]
+
+
+def split_by_prompts(
+    store: Store,
+    domain: str,
+    prompt_ids: Collection[str],
+    name: str,
+    *,
+    actor: str,
+    reason: str | None = None,
+) -> list[str]:
+    """Make a new domain of some prompts of one, which keeps the others.
+
+    Returns
+    -------
+    list
+        The old domain's id, then the new one's.
+    """
+    events = store.read(DOMAIN_EVENTS)
+    row = find_domain(domains_now(events), domain)
+    part = Group(
+        name=domain_name(name),
+        prompt_ids=sorted(set(prompt_ids)),
+        run_id=latest_run(store) if store.count(RUNS) else None,
+    )
+    drafted = split_domain(events, store.read(MEMBER_SETS), row, [part], _sign(actor, reason))
+    return _save(store, drafted)
+
+
+def split_by_clusters(
+    store: Store,
+    domain: str,
+    encoder: Encoder,
+    config: DiscoverConfig,
+    *,
+    actor: str,
+    reason: str | None = None,
+) -> list[str]:
+    """Cluster a domain's own prompts; it keeps the largest group and what is in none.
+
+    Returns
+    -------
+    list
+        The old domain's id, then the new ones', largest first.
+
+    Raises
+    ------
+    UsageError
+        If its prompts form no two groups.
+    """
+    events, sets = store.read(DOMAIN_EVENTS), store.read(MEMBER_SETS)
+    row = find_domain(domains_now(events), domain)
+    require_status(row, APPROVED)
+    ids = sets.filter(member_set_id=row["member_set_id"])["prompt_id"].to_list()
+    text_of = dict(store.read_among(PROMPTS, "prompt_id", ids)["prompt_id", "text"].iter_rows())
+    ids = [prompt_id for prompt_id in ids if prompt_id in text_of]
+    texts = [text_of[prompt_id] for prompt_id in ids]
+    grouping = cluster_vectors(texts, vectors_of(store, encoder, ids, texts), config)
+    found = grouping.clustering.cluster_ids
+    if grouping.clustering.n_clusters < 2:
+        raise UsageError(
+            f"The {len(ids)} prompts of domain {row['domain_id']} form no two groups. Try a "
+            "smaller --min-cluster-size, or choose prompts yourself with --prompts."
+        )
+    run_id = latest_run(store) if store.count(RUNS) else None
+    parts = [
+        Group(
+            name=label.name,
+            prompt_ids=[ids[member] for member in np.flatnonzero(found == number)],
+            run_id=run_id,
+        )
+        for number, label in enumerate(grouping.labels)
+    ]
+    return _save(store, split_domain(events, sets, row, parts[1:], _sign(actor, reason)))
+
+
+def undo_decision(
+    store: Store, event_id: int | None = None, *, actor: str, reason: str | None = None
+) -> int:
+    """Take back the newest decision, or the one this event belongs to; returns its first event."""
+    drafted = undo(store.read(DOMAIN_EVENTS), event_id, _sign(actor, reason))
+    _save(store, drafted)
+    return int(drafted.events["undoes"][0])
+
+
+def import_taxonomy(store: Store, text: str, *, actor: str, reason: str | None = None) -> list[str]:
+    """Bring the domains to what a YAML text says; returns those that were made or changed."""
+    drafted = read_taxonomy(text, store.read(DOMAIN_EVENTS), _sign(actor, reason))
+    return _save(store, drafted)
 
 
 def domains_from_labels(store: Store, *, actor: str, least_prompts: int = 2) -> int:
@@ -133,26 +234,39 @@ def domains_from_labels(store: Store, *, actor: str, least_prompts: int = 2) -> 
             "No prompt has a label. Import a file with a label column, or name it with "
             "`--mapping label=COLUMN`."
         )
-    fresh, sets = approve_labels(
+    drafted = approve_labels(
         labelled.select("prompt_id", "label"),
         store.read(DOMAIN_EVENTS),
-        actor=actor,
-        at=now(),
+        _sign(actor, "made of a label"),
         least_prompts=least_prompts,
     )
-    if not fresh.is_empty():
-        store.append((MEMBER_SETS, sets), (DOMAIN_EVENTS, fresh))
-    return fresh.height
+    return len(_save(store, drafted))
 
 
-def _decide(store: Store, domain: str, *, verb: str, actor: str, **fields: object) -> str:
+def _sign(actor: str, reason: str | None = None) -> Signature:
+    return Signature(actor=actor, at=now(), reason=reason)
+
+
+def _save(store: Store, drafted: Draft) -> list[str]:
+    """Write a decision in one transaction; returns the domains it is about."""
+    if not drafted.events.is_empty():
+        store.append((MEMBER_SETS, drafted.sets), (DOMAIN_EVENTS, drafted.events))
+    return drafted.domain_ids
+
+
+def _decide(
+    store: Store,
+    domain: str,
+    step: Mapping[str, object],
+    signature: Signature,
+    *,
+    expected: str | None = None,
+) -> str:
     events = store.read(DOMAIN_EVENTS)
-    domain_id = str(find_domain(domains_now(events), domain)["domain_id"])
-    decided = event(
-        events, verb=verb, domain_id=domain_id, actor=actor, occurred_at=now(), **fields
-    )
-    store.append((DOMAIN_EVENTS, decided))
-    return domain_id
+    row = find_domain(domains_now(events), domain)
+    if expected:
+        require_status(row, expected)
+    return _save(store, draft(events, [{**step, "domain_id": row["domain_id"]}], signature))[0]
 
 
 def _named(offered: pl.DataFrame, cluster_ids: list[int]) -> pl.DataFrame:

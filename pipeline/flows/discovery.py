@@ -3,12 +3,21 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipeline.cluster import Clustering, choose_granularity, cluster_prompts, sweep_sizes
+from pipeline.cluster import (
+    METHODS,
+    Clustering,
+    choose_granularity,
+    cluster_prompts,
+    rejoin,
+    stabilities,
+    sweep_sizes,
+)
 from pipeline.config import DiscoverConfig, as_json, digest
 from pipeline.embed import Encoder
 from pipeline.flows.clock import now
@@ -18,6 +27,21 @@ from pipeline.project import cluster_coordinates, map_coordinates
 from pipeline.store import Store
 from profiles.errors import NotReadyError
 from profiles.tables import CLUSTERS, MEMBERS, PROMPTS, RUNS
+
+_N_DRAWS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grouping:
+    """Prompts in named clusters."""
+
+    clustering: Clustering
+    tried: tuple[Clustering, ...]
+    """Every granularity that was tried."""
+    chosen: Clustering
+    """The one of them that `clustering` is made of, before unclustered prompts rejoin."""
+    labels: tuple[ClusterLabel, ...]
+    """One for each cluster."""
 
 
 def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
@@ -33,22 +57,16 @@ def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
     NotReadyError
         If no prompt was imported.
     """
-    prompts = store.read(PROMPTS)
-    if prompts.is_empty():
-        raise NotReadyError("There are no prompts yet. Run `promptshed import FILE` first.")
-    ids = prompts["prompt_id"].to_list()
+    ids, texts = _all_prompts(store)
     run_id = "run-" + digest(as_json(config), encoder.encoder_id, *ids)
     known = store.read(RUNS, run_id=run_id)
     if not known.is_empty():
         store.upsert((RUNS, known.with_columns(asked_at=pl.lit(now()))))
         return run_id
-    texts = prompts["text"].to_list()
     vectors = vectors_of(store, encoder, ids, texts)
     started = time.monotonic()
-    points = cluster_coordinates(vectors, config.project)
-    tried = _sweep(points, config)
-    clustering = choose_granularity(tried)
-    labels = label_clusters(texts, vectors, clustering.cluster_ids)
+    found = cluster_vectors(texts, vectors, config)
+    clustering = found.clustering
     members = _members_frame(run_id, ids, clustering, map_coordinates(vectors, config.project))
     created_at = now()
     run = {
@@ -60,14 +78,26 @@ def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
         "n_prompts": len(ids),
         "n_clusters": clustering.n_clusters,
         "n_unclustered": int(np.sum(clustering.cluster_ids < 0)),
-        "sweep": json.dumps([_trial(c, chosen=c is clustering) for c in tried]),
+        "sweep": json.dumps([_trial(c, found) for c in found.tried]),
         "duration_s": time.monotonic() - started,
     }
-    clusters = _clusters_frame(run_id, ids, clustering, labels)
+    clusters = _clusters_frame(run_id, ids, clustering, found.labels)
     store.append(
         (RUNS, pl.DataFrame([run], schema=RUNS.schema)), (CLUSTERS, clusters), (MEMBERS, members)
     )
     return run_id
+
+
+def cluster_vectors(
+    texts: Sequence[str], vectors: NDArray[np.float32], config: DiscoverConfig
+) -> Grouping:
+    """Project, cluster and name prompts, whose rows are sorted by prompt_id."""
+    points = cluster_coordinates(vectors, config.project)
+    tried = _sweep(points, config, methods=(config.cluster.method,))
+    chosen = choose_granularity(tried)
+    clustering = rejoin(chosen, vectors, left_out_share=config.cluster.left_out_share)
+    labels = label_clusters(texts, vectors, clustering.cluster_ids)
+    return Grouping(clustering=clustering, tried=tried, chosen=chosen, labels=labels)
 
 
 def latest_run(store: Store) -> str:
@@ -84,21 +114,54 @@ def latest_run(store: Store) -> str:
     return str(runs.sort("asked_at")["run_id"][-1])
 
 
-def _sweep(points: NDArray[np.float32], config: DiscoverConfig) -> list[Clustering]:
+def sweep(store: Store, encoder: Encoder, config: DiscoverConfig) -> list[dict[str, object]]:
+    """Try every granularity by both methods and say how stable each is; saves no run.
+
+    Returns
+    -------
+    list
+        As the `sweep` of a run, with `stability` (see `pipeline.cluster.stabilities`).
+    """
+    ids, texts = _all_prompts(store)
+    vectors = vectors_of(store, encoder, ids, texts)
+    points = cluster_coordinates(vectors, config.project)
+    tried = _sweep(points, config, methods=METHODS)
+    chosen = choose_granularity([c for c in tried if c.method == config.cluster.method])
+    joined = rejoin(chosen, vectors, left_out_share=config.cluster.left_out_share)
+    stability = stabilities(points, tried, n_draws=_N_DRAWS, seed=config.project.seed)
+    found = Grouping(clustering=joined, tried=tried, chosen=chosen, labels=())
+    return [
+        _trial(c, found) | {"stability": float(value)}
+        for c, value in zip(tried, stability, strict=True)
+    ]
+
+
+def _sweep(
+    points: NDArray[np.float32], config: DiscoverConfig, *, methods: Sequence[str]
+) -> tuple[Clustering, ...]:
     fixed = config.cluster.min_cluster_size
     sizes = sweep_sizes(len(points)) if fixed is None else (fixed,)
-    method = config.cluster.method
-    return [cluster_prompts(points, min_cluster_size=size, method=method) for size in sizes]
+    return cluster_prompts(points, min_cluster_sizes=sizes, methods=methods)
 
 
-def _trial(clustering: Clustering, *, chosen: bool) -> dict[str, object]:
+def _trial(clustering: Clustering, found: Grouping) -> dict[str, object]:
+    is_chosen = clustering is found.chosen
     return {
         "min_cluster_size": clustering.min_cluster_size,
+        "method": clustering.method,
         "n_clusters": clustering.n_clusters,
         "unclustered_share": clustering.unclustered_share,
         "validity": None if np.isnan(clustering.validity) else clustering.validity,
-        "chosen": chosen,
+        "chosen": is_chosen,
+        "n_rejoined": found.clustering.n_rejoined if is_chosen else None,
     }
+
+
+def _all_prompts(store: Store) -> tuple[list[str], list[str]]:
+    prompts = store.read(PROMPTS)
+    if prompts.is_empty():
+        raise NotReadyError("There are no prompts yet. Run `promptshed import FILE` first.")
+    return prompts["prompt_id"].to_list(), prompts["text"].to_list()
 
 
 def _members_frame(

@@ -21,7 +21,7 @@ def vectors_of(
 
     New vectors are saved every few seconds, so an interrupt loses little.
     """
-    known = _cached(store, encoder.encoder_id, prompt_ids)
+    known = stored_vectors(store, encoder.encoder_id, prompt_ids)
     text_of = dict(zip(prompt_ids, texts, strict=True))
     missing = sorted(text_of.keys() - known.keys())
     bar = progress_bar("encode", len(missing)) if missing else None
@@ -37,9 +37,10 @@ def vectors_of(
     return np.stack([known[prompt_id] for prompt_id in prompt_ids])
 
 
-def _cached(
+def stored_vectors(
     store: Store, encoder_id: str, prompt_ids: Sequence[str]
 ) -> dict[str, NDArray[np.float32]]:
+    """Return the vectors that the store has, by prompt."""
     if not store.exists():
         return {}
     found = store.query(

@@ -1,3 +1,4 @@
+import hdbscan
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
@@ -7,6 +8,8 @@ from pipeline.cluster import (
     Clustering,
     choose_granularity,
     cluster_prompts,
+    rejoin,
+    stabilities,
     sweep_sizes,
 )
 
@@ -27,10 +30,15 @@ def clustering(ids, size=5):
     return Clustering(cluster_ids=np.array(ids), min_cluster_size=size, validity=0.0)
 
 
+def cluster(points, size, method="eom"):
+    (found,) = cluster_prompts(points, min_cluster_sizes=[size], methods=[method])
+    return found
+
+
 def test_separated_blobs_are_found():
     """Three blobs are three clusters, without noise, whatever their numbers."""
     points, truth = blobs()
-    found = cluster_prompts(points, min_cluster_size=5)
+    found = cluster(points, 5)
     assert adjusted_rand_score(truth, found.cluster_ids) == 1.0
     assert found.unclustered_share == 0.0
     assert -1 <= found.validity <= 1
@@ -38,14 +46,14 @@ def test_separated_blobs_are_found():
 
 def test_numbers_run_by_falling_size():
     """Cluster 0 is the largest."""
-    found = cluster_prompts(blobs()[0], min_cluster_size=5)
+    found = cluster(blobs()[0], 5)
     assert np.bincount(found.cluster_ids).tolist() == sorted(SIZES, reverse=True)
 
 
 def test_scattered_points_are_noise():
     """Points far from everything are in no cluster, and counted."""
     points, truth = blobs(noise=4)
-    found = cluster_prompts(points, min_cluster_size=5)
+    found = cluster(points, 5)
     assert (found.cluster_ids[truth == NOISE] == NOISE).all()
     assert found.unclustered_share >= 4 / len(points)
 
@@ -54,8 +62,8 @@ def test_row_order_is_irrelevant():
     """Shuffled points are grouped alike."""
     points, _ = blobs()
     order = np.random.default_rng(0).permutation(len(points))
-    shuffled = cluster_prompts(points[order], min_cluster_size=5).cluster_ids
-    whole = cluster_prompts(points, min_cluster_size=5).cluster_ids
+    shuffled = cluster(points[order], 5).cluster_ids
+    whole = cluster(points, 5).cluster_ids
     assert adjusted_rand_score(whole[order], shuffled) == 1.0
 
 
@@ -66,7 +74,7 @@ def test_row_order_is_irrelevant():
 )
 def test_what_cannot_be_clustered_is_all_noise(points):
     """No, one, few or equal prompts are all noise, with unknown validity."""
-    found = cluster_prompts(points.astype(np.float32), min_cluster_size=2)
+    found = cluster(points.astype(np.float32), 2)
     assert found.cluster_ids.tolist() == [NOISE] * len(points)
     assert found.n_clusters == 0
     assert np.isnan(found.validity)
@@ -83,7 +91,7 @@ def test_what_cannot_be_clustered_is_all_noise(points):
 def test_impossible_points_are_refused(points, size, message):
     """A wrong shape, NaN and a minimum of one are errors that say what was expected."""
     with pytest.raises(ValueError, match=message):
-        cluster_prompts(points, min_cluster_size=size)
+        cluster(points, size)
 
 
 @pytest.mark.parametrize(("n_prompts", "sizes"), [(0, (5,)), (9, (5,)), (100, (5, 8, 10))])
@@ -110,3 +118,57 @@ def test_ties_of_granularity_go_to_the_larger_size():
 def test_a_sweep_of_noise_has_a_choice():
     """All noise everywhere is a valid result."""
     assert choose_granularity([clustering([-1, -1])]).n_clusters == 0
+
+
+@pytest.mark.parametrize("method", ["eom", "leaf"])
+def test_a_shared_tree_is_hdbscan(method):
+    """Cut from one tree, clusters and validity are what HDBSCAN itself gives."""
+    points, _ = blobs(noise=9)
+    for size, found in zip(
+        (5, 9, 16), cluster_prompts(points, min_cluster_sizes=(5, 9, 16), methods=[method]),
+        strict=True,
+    ):  # fmt: skip
+        model = hdbscan.HDBSCAN(
+            min_cluster_size=size,
+            min_samples=min(size, 15),
+            cluster_selection_method=method,
+            approx_min_span_tree=False,
+            gen_min_span_tree=True,
+        ).fit(points.astype(np.float64))
+        assert adjusted_rand_score(model.labels_, found.cluster_ids) == 1.0
+        assert found.validity == pytest.approx(model.relative_validity_)
+        assert (found.min_cluster_size, found.method) == (size, method)
+
+
+ROUND = np.array([[1, 0], [0.8, 0.6], [0.8, -0.6], [0, 1], [0.96, 0.28], [-1, 0]], np.float32)
+
+
+def test_rejoining_by_hand():
+    """The prototype of 0 is (1, 0) and its least cosine .8: .96 is near, the opposite is not."""
+    left = clustering([0, 0, 0, 1, NOISE, NOISE], 2)
+    joined = rejoin(left, ROUND, left_out_share=0.0)
+    assert joined.cluster_ids.tolist() == [0, 0, 0, 1, 0, NOISE]
+    assert (joined.n_rejoined, left.n_rejoined) == (1, 0)
+    assert rejoin(left, ROUND, left_out_share=1.0).cluster_ids.tolist() == [0, 0, 0, 1, -1, -1]
+
+
+def test_clusters_stay_numbered_by_size():
+    """The cluster that grows past another takes its number."""
+    left = clustering([0, 1, NOISE, NOISE], 2)
+    vectors = np.array([[0, 1], [1, 0], [1, 0], [1, 0]], dtype=np.float32)
+    assert rejoin(left, vectors, left_out_share=0.05).cluster_ids.tolist() == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("ids", [[0, 0, 0, 1, 1, 1], [NOISE] * 6], ids=["none out", "all out"])
+def test_nothing_to_rejoin(ids):
+    """Without an unclustered prompt or without a cluster nothing changes."""
+    left = clustering(ids)
+    assert rejoin(left, ROUND, left_out_share=0.05) is left
+
+
+def test_separated_blobs_are_stable():
+    """They are the same when a tenth of the prompts is missing; noise is as stable as it can be."""
+    points, _ = blobs()
+    found = cluster_prompts(points, min_cluster_sizes=(5, 40), methods=["eom", "leaf"])
+    assert stabilities(points, found, n_draws=2, seed=0)[0] == pytest.approx(1.0)
+    assert stabilities(points, [], n_draws=2, seed=0).shape == (0,)

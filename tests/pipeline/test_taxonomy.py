@@ -7,17 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.taxonomy import (
-    approve_labels,
+    decide,
     domain_rows,
     domains_now,
-    event,
     find_domain,
+    in_force,
     member_set,
     present_rows,
-    proposals,
 )
 from profiles.errors import UsageError
-from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS
+from profiles.tables import DOMAIN_EVENTS, MEMBER_SETS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -27,7 +26,8 @@ def history(*steps):
     events = DOMAIN_EVENTS.empty()
     for hour, (verb, domain_id, fields) in enumerate(steps):
         at = START + timedelta(hours=hour)
-        row = event(events, verb=verb, domain_id=domain_id, occurred_at=at, **fields)
+        step = {"verb": verb, "domain_id": domain_id} | fields
+        row = decide(events, step, actor="ana", at=at)
         events = pl.concat([events, row])
     return events
 
@@ -35,7 +35,7 @@ def history(*steps):
 def approved(domain_id, name, prompt_ids):
     """Return one approval and its member set."""
     set_id, rows = member_set(prompt_ids)
-    return ("approve", domain_id, {"name": name, "member_set_id": set_id, "actor": "ana"}), rows
+    return ("approve", domain_id, {"name": name, "member_set_id": set_id}), rows
 
 
 MATHS, MATHS_SET = approved("dom-1", "maths", ["p1", "p2", "p3", "p4"])
@@ -83,8 +83,56 @@ def test_a_rejection_makes_no_domain():
 
 def test_an_unknown_verb_is_an_error():
     """Events of a newer version are not passed over in silence."""
-    with pytest.raises(ValueError, match="Event 2 has the unknown verb 'merge'"):
-        domains_now(history(MATHS, ("merge", "dom-1", {})))
+    with pytest.raises(ValueError, match=r"Event 2 has the verb 'paint'.*a domain\. Was"):
+        domains_now(history(MATHS, ("paint", "dom-1", {})))
+    with pytest.raises(ValueError, match=r"verb 'rename', unknown for a domain that no event"):
+        domains_now(history(("rename", "dom-1", {"name": "x"})))
+
+
+def test_merge_split_and_link_change_members():
+    """The survivor has the new set, its name unless another is given; the other one is retired."""
+    merge = {"member_set_id": "set-both", "run_id": "r2"}
+    steps = [MATHS, ART, ("merge", "dom-1", merge), ("merge", "dom-2", {"other_id": "dom-1"})]
+    now = domains_now(history(*steps))
+    columns = ("domain_id", "name", "status", "member_set_id", "merged_into")
+    assert now.select(columns).rows() == [
+        ("dom-1", "maths", "approved", "set-both", None),
+        ("dom-2", "art", "retired", ART[2]["member_set_id"], "dom-1"),
+    ]
+    part = {"other_id": "dom-1", "name": "algebra", "member_set_id": "set-part"}
+    steps = [MATHS, ("split", "dom-1", {"member_set_id": "set-rest"}), ("split", "dom-3", part)]
+    assert domains_now(history(*steps)).select(columns).rows() == [
+        ("dom-1", "maths", "approved", "set-rest", None),
+        ("dom-3", "algebra", "approved", "set-part", None),
+    ]
+    linked = domains_now(history(MATHS, ("link", "dom-1", {"member_set_id": "s", "run_id": "r"})))
+    assert linked.select("name", "member_set_id", "run_id").row(0) == ("maths", "s", "r")
+
+
+def test_an_undone_decision_does_not_count():
+    """Nor does an undo that was itself taken back; both stay in the list."""
+    renamed = ("rename", "dom-1", {"name": "x"})
+    steps = [MATHS, renamed, ("undo", "dom-1", {"undoes": 2}), ("undo", "dom-1", {"undoes": 3})]
+    assert names(history(*steps[:3])) == {"dom-1": "maths"}
+    assert names(history(*steps)) == {"dom-1": "x"}
+    assert in_force(history(*steps))["event_id"].to_list() == [1, 2, 4]
+    assert in_force(DOMAIN_EVENTS.empty()).is_empty()
+
+
+def test_the_events_of_a_decision_count_together():
+    """They are numbered one by one and share the first one's number."""
+    step = {"verb": "approve", "name": "x", "member_set_id": "s"}
+    at = START
+    both = decide(
+        DOMAIN_EVENTS.empty(), step | {"domain_id": "a"}, step | {"domain_id": "b"},
+        actor="ana", at=at, reason="clear",
+    )  # fmt: skip
+    assert both.select("event_id", "decision_id", "actor", "reason").rows() == [
+        (1, 1, "ana", "clear"),
+        (2, 1, "ana", "clear"),
+    ]
+    undone = decide(both, {"verb": "undo", "undoes": 1}, actor="bo", at=at)
+    assert domains_now(pl.concat([both, undone])).is_empty()
 
 
 @given(st.permutations(range(4)))
@@ -110,52 +158,6 @@ def test_an_unknown_or_double_name_is_an_error():
     twice = domains_now(history(MATHS, approved("dom-3", "maths", ["p9"])[0]))
     with pytest.raises(UsageError, match="2 domains are named 'maths'; use an id: dom-1, dom-3"):
         find_domain(twice, "maths")
-
-
-def clusters_of(groups):
-    """Return the clusters and members of a run with these lists of prompts."""
-    rows = [dict.fromkeys(CLUSTERS.schema) | {"run_id": "r", "cluster_id": k} for k in groups]
-    clusters = pl.DataFrame(rows, schema=CLUSTERS.schema)
-    members = pl.DataFrame(
-        [("r", p, k, 0.0, 0.0) for k, ids in groups.items() for p in ids],
-        schema=MEMBERS.schema,
-        orient="row",
-    )
-    return clusters, members
-
-
-def statuses(groups, events, sets=SETS):
-    found = proposals(*clusters_of(groups), events, sets)
-    return found.select("cluster_id", "domain_id", "status").rows()
-
-
-def test_a_cluster_that_shares_half_with_a_domain_is_that_domain():
-    """Overlap counts shared prompts over all of both: 2 of 4 is a match, 2 of 5 none."""
-    groups = {0: ["p1", "p2"], 1: ["p3", "p4", "q1"], 2: ["p5", "p6"]}
-    assert statuses(groups, history(MATHS, ART)) == [
-        (0, "dom-1", "approved"),
-        (1, None, "waiting"),
-        (2, "dom-2", "approved"),
-    ]
-
-
-def test_a_retired_domain_claims_no_cluster():
-    """After retirement the cluster waits again."""
-    events = history(ART, ("retire", "dom-2", {}))
-    assert statuses({0: ["p5", "p6"]}, events) == [(0, None, "waiting")]
-
-
-def test_a_rejection_is_remembered_for_the_same_prompts():
-    """Another run with the same cluster shows it as rejected; with one more prompt it waits."""
-    set_id, rows = member_set(["p8", "p9"])
-    events = history(("reject", None, {"member_set_id": set_id}))
-    groups = {0: ["p8", "p9"], 1: ["p8", "p7"]}
-    assert statuses(groups, events, rows) == [(0, None, "rejected"), (1, None, "waiting")]
-
-
-def test_a_run_of_noise_proposes_nothing():
-    """Without clusters there is nothing to decide."""
-    assert statuses({}, history(MATHS)) == []
 
 
 def test_members_are_found_among_prompts():
@@ -188,43 +190,3 @@ def test_absent_domains_are_dropped_and_renumbered():
     assert kept["domain_id"].to_list() == ["a", "c"]
     assert rows.tolist() == [1, -1, 0, 1]
     assert present_rows(domains, np.array([-1]))[0].is_empty()
-
-
-def labels(pairs, events=None, least=2):
-    labelled = pl.DataFrame(pairs, schema=["prompt_id", "label"], orient="row")
-    events = DOMAIN_EVENTS.empty() if events is None else events
-    return approve_labels(labelled, events, actor="ana", at=START, least_prompts=least)
-
-
-def test_labels_become_domains():
-    """Each label with enough prompts is approved once, by name."""
-    fresh, sets = labels([("p1", "b"), ("p2", "a"), ("p3", "a"), ("p4", "b"), ("p5", "c")])
-    assert sorted(names(fresh).values()) == ["a", "b"]
-    assert fresh["event_id"].to_list() == [1, 2]
-    assert sets.height == 4
-
-
-def test_unchanged_labels_change_nothing():
-    """The second time nothing is new; a grown label keeps its domain's id."""
-    pairs = [("p1", "a"), ("p2", "a")]
-    fresh, _ = labels(pairs)
-    again, sets = labels(pairs[::-1], fresh)
-    assert again.is_empty()
-    assert sets.is_empty()
-    grown, _ = labels([*pairs, ("p3", "a")], fresh)
-    assert grown["domain_id"].to_list() == fresh["domain_id"].to_list()
-    assert grown["event_id"].to_list() == [2]
-
-
-def test_a_retired_label_stays_retired():
-    """New prompts of the label do not undo what a person decided, under its own name or another."""
-    fresh, _ = labels([("p1", "a"), ("p2", "a")])
-    retired = event(fresh, verb="retire", domain_id=fresh["domain_id"].item(), occurred_at=START)
-    again, _ = labels([("p1", "a"), ("p2", "a"), ("p3", "a")], pl.concat([fresh, retired]))
-    assert again.is_empty()
-
-
-def test_the_label_unassigned_makes_no_domain():
-    """It says what prompts outside every domain are called."""
-    fresh, _ = labels([("p1", "unassigned"), ("p2", "unassigned"), ("p3", "a"), ("p4", "a")])
-    assert list(names(fresh).values()) == ["a"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import ClusterConfig, DiscoverConfig
-from pipeline.flows.discovery import discover, latest_run
+from pipeline.flows.discovery import discover, latest_run, sweep
 from pipeline.ingest import read_file
 from pipeline.store import Store
 from profiles.errors import NotReadyError
@@ -57,8 +57,20 @@ def test_the_sweep_is_kept(store):
     """Every size that was tried is saved, one of them chosen."""
     run_id = discover(store, HashEncoder(), DiscoverConfig())
     sweep = json.loads(store.read(RUNS, run_id=run_id)["sweep"].item())
-    assert [trial["min_cluster_size"] for trial in sweep] == [5, 8]
+    assert [(t["min_cluster_size"], t["method"]) for t in sweep] == [(5, "eom"), (8, "eom")]
     assert [trial["chosen"] for trial in sweep].count(True) == 1
+
+
+def test_a_sweep_saves_no_run(store):
+    """It tries the same settings as a run would, and the leaves, and says how stable each is."""
+    tried = sweep(store, HashEncoder(), DiscoverConfig())
+    assert store.count(RUNS) == 0
+    run_id = discover(store, HashEncoder(), DiscoverConfig())
+    kept = json.loads(store.read(RUNS, run_id=run_id)["sweep"].item())
+    own = [trial for trial in tried if trial["method"] == "eom"]
+    assert [{k: v for k, v in trial.items() if k != "stability"} for trial in own] == kept
+    assert len(tried) == 2 * len(own)
+    assert all(0.9 <= trial["stability"] <= 1.0 for trial in tried if trial["n_clusters"] == 3)
 
 
 def test_the_same_inputs_are_discovered_once(store):

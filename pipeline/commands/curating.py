@@ -1,0 +1,310 @@
+"""`promptshed domains …`: what there is, and every decision about it."""
+
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from pipeline.atomic import replaced_file
+from pipeline.commands.shared import (
+    actor_option,
+    encoder_option,
+    json_option,
+    print_frame,
+    print_json,
+    print_matches,
+    print_table,
+    say,
+    store_option,
+)
+from pipeline.config import ClusterConfig, DiscoverConfig
+from pipeline.encoders import load_encoder
+from pipeline.flows import curation
+from pipeline.flows.identity import read_matches
+from pipeline.store import Store
+from pipeline.taxonomy import domains_now, find_domain, next_event_id
+from pipeline.taxonomy_file import changes, taxonomy_text
+from profiles.errors import UsageError
+from profiles.tables import DOMAIN_EVENTS, MEMBER_SETS, PROMPTS, RUNS
+
+
+@click.group("domains")
+def domains_group() -> None:
+    """List the domains and decide about them: every decision is kept and can be taken back."""
+
+
+@domains_group.command("list")
+@store_option
+@json_option
+def list_domains(store: Store, *, as_json: bool) -> None:
+    """List the approved domains and the clusters that wait for a decision."""
+    domains = domains_now(store.read(DOMAIN_EVENTS))
+    sets = store.read(MEMBER_SETS).group_by("member_set_id").len("n_prompts")
+    domains = domains.join(sets, on="member_set_id", how="left").sort("n_prompts", descending=True)
+    has_run = store.count(RUNS) > 0
+    clusters = curation.read_proposals(store).to_dicts() if has_run else []
+    waiting = [row for row in clusters if row["status"] == "waiting"]
+    matches = read_matches(store)
+    if as_json:
+        print_json(
+            {"domains": domains.to_dicts(), "waiting": waiting, "matches": matches.to_dicts()}
+        )
+        return
+    print_table(
+        ["domain", "name", "prompts", "status", "by"],
+        domains.select("domain_id", "name", "n_prompts", "status", "approved_by").iter_rows(),
+    )
+    print_table(
+        ["cluster", "name", "prompts"],
+        [(row["cluster_id"], row["name"], row["n_prompts"]) for row in waiting],
+    )
+    print_matches(matches)
+    say(f"{domains.height} domains, {len(waiting)} clusters waiting.")
+
+
+@domains_group.command("show")
+@click.argument("domain")
+@store_option
+@json_option
+def show_domain(domain: str, store: Store, *, as_json: bool) -> None:
+    """Show a domain (id or name), or a waiting cluster (number), with example prompts."""
+    if domain.isdigit():
+        shown, examples = _cluster_details(store, int(domain))
+    else:
+        shown, examples = _domain_details(store, domain)
+    if as_json:
+        print_json(shown | {"examples": examples})
+        return
+    for key, value in shown.items():
+        click.echo(f"{key}: {value}")
+    for text in examples:
+        click.echo(f"  - {' '.join(text.split())[:160]}")
+
+
+def _cluster_details(store: Store, cluster_id: int) -> tuple[dict[str, object], list[str]]:
+    found = [
+        row for row in curation.read_proposals(store).to_dicts() if row["cluster_id"] == cluster_id
+    ]
+    if not found:
+        raise UsageError(f"There is no cluster {cluster_id}. See `promptshed domains list`.")
+    return found[0], _texts(store, found[0]["exemplar_prompt_ids"])
+
+
+def _domain_details(store: Store, domain: str) -> tuple[dict[str, object], list[str]]:
+    row = find_domain(domains_now(store.read(DOMAIN_EVENTS)), domain)
+    members = store.read(MEMBER_SETS, member_set_id=row["member_set_id"])["prompt_id"].to_list()
+    return row | {"n_prompts": len(members)}, _texts(store, members[:5])
+
+
+def _texts(store: Store, prompt_ids: list[str]) -> list[str]:
+    text_of = dict(store.read(PROMPTS).select("prompt_id", "text").iter_rows())
+    return [text_of[prompt_id] for prompt_id in prompt_ids]
+
+
+@domains_group.command("approve")
+@click.argument("clusters", nargs=-1, type=int)
+@click.option("--all", "approve_all", is_flag=True, help="Approve every cluster that waits.")
+@click.option("--name", help="Name of the domain; the offered one by default.")
+@click.option("--reason")
+@actor_option
+@store_option
+def approve(
+    clusters: tuple[int, ...],
+    name: str | None,
+    reason: str | None,
+    actor: str,
+    store: Store,
+    *,
+    approve_all: bool,
+) -> None:
+    """Make permanent domains of clusters of the newest run."""
+    if approve_all == bool(clusters):
+        raise UsageError("Name the clusters to approve, or give --all; not both.")
+    if name and len(clusters) != 1:
+        raise UsageError("--name goes with exactly one cluster.")
+    chosen = None if approve_all else list(clusters)
+    for domain_id in curation.approve_clusters(
+        store, chosen, actor=actor, name=name, reason=reason
+    ):
+        click.echo(domain_id)
+
+
+@domains_group.command("reject")
+@click.argument("cluster", type=int)
+@click.option("--reason")
+@actor_option
+@store_option
+def reject(cluster: int, reason: str | None, actor: str, store: Store) -> None:
+    """Remember that a cluster is no domain."""
+    curation.reject_cluster(store, cluster, actor=actor, reason=reason)
+    say(f"Cluster {cluster} is rejected.")
+
+
+@domains_group.command("rename")
+@click.argument("domain")
+@click.argument("name")
+@actor_option
+@store_option
+def rename(domain: str, name: str, actor: str, store: Store) -> None:
+    """Give a domain another name; its id stays."""
+    click.echo(curation.rename_domain(store, domain, name, actor=actor))
+
+
+@domains_group.command("retire")
+@click.argument("domain")
+@click.option("--reason")
+@actor_option
+@store_option
+def retire(domain: str, reason: str | None, actor: str, store: Store) -> None:
+    """Take a domain out of use."""
+    click.echo(curation.retire_domain(store, domain, actor=actor, reason=reason))
+
+
+@domains_group.command("restore")
+@click.argument("domain")
+@actor_option
+@store_option
+def restore(domain: str, actor: str, store: Store) -> None:
+    """Bring a retired domain back."""
+    click.echo(curation.restore_domain(store, domain, actor=actor))
+
+
+@domains_group.command("merge")
+@click.argument("domains", nargs=-1, required=True)
+@click.option("--name", help="Name of the domain from now on; the first one's by default.")
+@click.option("--reason")
+@actor_option
+@store_option
+def merge(
+    domains: tuple[str, ...], name: str | None, reason: str | None, actor: str, store: Store
+) -> None:
+    """Give the prompts of all DOMAINS to the first, which keeps its id; the others retire."""
+    click.echo(curation.merge(store, domains, actor=actor, name=name, reason=reason))
+
+
+@domains_group.command("split")
+@click.argument("domain")
+@click.option(
+    "--prompts",
+    type=click.File(encoding="utf-8"),
+    help="A file with one prompt_id a line (-: standard input) that become a domain.",
+)
+@click.option("--name", help="Name of the new domain; goes with --prompts.")
+@click.option(
+    "--min-cluster-size",
+    type=click.IntRange(2),
+    help="Least prompts in a part, where the domain's own prompts are clustered.",
+)
+@click.option("--reason")
+@encoder_option
+@actor_option
+@store_option
+def split(
+    domain: str,
+    prompts: TextIO | None,
+    name: str | None,
+    min_cluster_size: int | None,
+    reason: str | None,
+    encoder_name: str,
+    actor: str,
+    store: Store,
+) -> None:
+    """Make new domains of parts of one, which keeps its id and what is left.
+
+    The parts are clusters of its own prompts, or the prompts that are named.
+    """
+    if (prompts is None) != (name is None):
+        raise UsageError("--prompts and --name go together.")
+    if prompts is not None and name is not None:
+        chosen = prompts.read().split()
+        found = curation.split_by_prompts(store, domain, chosen, name, actor=actor, reason=reason)
+    else:
+        config = DiscoverConfig(cluster=ClusterConfig(min_cluster_size=min_cluster_size))
+        encoder = load_encoder(encoder_name)
+        found = curation.split_by_clusters(
+            store, domain, encoder, config, actor=actor, reason=reason
+        )
+    for domain_id in found:
+        click.echo(domain_id)
+
+
+@domains_group.command("undo")
+@click.argument("event", type=int, required=False)
+@click.option("--reason")
+@actor_option
+@store_option
+def undo(event: int | None, reason: str | None, actor: str, store: Store) -> None:
+    """Take back the newest decision, or the one of EVENT; an undo can be taken back too."""
+    undone = curation.undo_decision(store, event, actor=actor, reason=reason)
+    say(f"The decision of event {undone} does not count any more.")
+
+
+@domains_group.command("export")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False))
+@store_option
+def export(output: Path | None, store: Store) -> None:
+    """Write the domains as YAML, with the ids of their prompts and without any text."""
+    text = taxonomy_text(store.read(DOMAIN_EVENTS), store.read(MEMBER_SETS))
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    with replaced_file(output) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@domains_group.command("import")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--reason")
+@actor_option
+@store_option
+def import_domains(file: TextIO, reason: str | None, actor: str, store: Store) -> None:
+    """Bring the domains to what a YAML FILE of `domains export` says; others stay."""
+    found = curation.import_taxonomy(
+        store, file.read(), actor=actor, reason=reason or f"imported from {file.name}"
+    )
+    say(f"{len(found)} domains made or changed.")
+
+
+@domains_group.command("diff")
+@click.argument("since", type=click.IntRange(0))
+@click.argument("until", type=click.IntRange(0), required=False)
+@store_option
+@json_option
+def diff(since: int, until: int | None, store: Store, *, as_json: bool) -> None:
+    """Compare the domains after event SINCE with those after event UNTIL, or now."""
+    events = store.read(DOMAIN_EVENTS)
+    last = next_event_id(events) - 1
+    if max(since, until or 0) > last:
+        raise UsageError(f"There are events 1 to {last}. See `promptshed domains history`.")
+    found = changes(events, store.read(MEMBER_SETS), since, last if until is None else until)
+    print_frame(found, found.columns, as_json=as_json)
+
+
+@domains_group.command("from-labels")
+@click.option("--min-prompts", default=2, show_default=True, type=click.IntRange(1))
+@actor_option
+@store_option
+def from_labels(min_prompts: int, actor: str, store: Store) -> None:
+    """Make a domain of each label that came with the prompts."""
+    n = curation.domains_from_labels(store, actor=actor, least_prompts=min_prompts)
+    say(f"{n} domains made of labels or brought up to date.")
+
+
+@domains_group.command("history")
+@store_option
+@json_option
+def history(store: Store, *, as_json: bool) -> None:
+    """Show every decision, oldest first."""
+    columns = [
+        "event_id",
+        "occurred_at",
+        "verb",
+        "domain_id",
+        "other_id",
+        "cluster_id",
+        "name",
+        "undoes",
+        "actor",
+        "reason",
+    ]
+    print_frame(store.read(DOMAIN_EVENTS), columns, as_json=as_json)
