@@ -46,13 +46,13 @@ def route_by_utility(
     utility = utilities(estimates, quality_value_usd=quality_value_usd)
     if allowed is not None:
         utility = np.where(allowed, utility, -np.inf)
-    chosen = _best(utility, estimates.cost_usd)
+    chosen = best_columns(utility, estimates.cost_usd)
     rows = np.arange(len(utility))
     rest = utility.copy()
     rest[rows, chosen] = -np.inf
     other = np.isfinite(rest).any(axis=1)
     runner_up = chosen.copy()
-    runner_up[other] = _best(rest[other], estimates.cost_usd[other])
+    runner_up[other] = best_columns(rest[other], estimates.cost_usd[other])
     margin = utility[rows, chosen] - utility[rows, runner_up]
     return Decisions(chosen=chosen, runner_up=runner_up, margin=margin)
 
@@ -60,7 +60,7 @@ def route_by_utility(
 def choose_by_utility(estimates: Estimates, *, quality_value_usd: float) -> NDArray[np.int64]:
     """Return only the chosen columns of `route_by_utility`, shape (n,)."""
     utility = utilities(estimates, quality_value_usd=quality_value_usd)
-    return _best(utility, estimates.cost_usd)
+    return best_columns(utility, estimates.cost_usd)
 
 
 def utilities(estimates: Estimates, *, quality_value_usd: float) -> NDArray[np.float64]:
@@ -74,8 +74,16 @@ def utilities(estimates: Estimates, *, quality_value_usd: float) -> NDArray[np.f
     return np.where(np.isfinite(utility), utility, -np.inf)
 
 
-def _best(utility: NDArray[np.float64], cost_usd: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the cheapest column among ties, then the first; unknown costs come last."""
+def best_columns(utility: NDArray[np.float64], cost_usd: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the best column of each row, shape (n,).
+
+    Among ties the cheapest, then the first; unknown costs come last.
+
+    Raises
+    ------
+    ValueError
+        If no utility in some row is finite.
+    """
     best = utility.max(axis=1, keepdims=True)
     stranded = ~np.isfinite(best)
     if stranded.any():
