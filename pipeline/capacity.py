@@ -14,14 +14,24 @@ from scipy.optimize import LinearConstraint, linprog, milp
 from scipy.sparse import coo_array, csr_array, vstack
 from scipy.sparse.csgraph import maximum_flow
 
-from pipeline.knapsack import Allocation, Columns, Floats, cheapest_columns, fill_knapsack, total_of
+from pipeline.knapsack import (
+    Allocation,
+    Columns,
+    Floats,
+    cheapest_columns,
+    fill_knapsack,
+    round_up,
+    total_of,
+)
 from profiles.errors import InfeasibleError
 
 EXACT_ROWS = 200
 SAMPLE_ROWS = 1_000
 _CORE_ROWS = 400
 _CORE_COLUMNS = 6
+_LARGEST_CORE = 30_000
 _SWEEPS = 4
+_NUDGE = 1e-6
 _SHRINK = 1e-6
 """HiGHS meets a constraint up to this relative error; a budget is never exceeded, so it shrinks."""
 
@@ -49,7 +59,9 @@ def require_capacity(candidate: NDArray[np.bool_], n_calls: Columns) -> None:
     n_patterns = len(patterns)
     source, sink = 0, 1 + n_patterns + n_models
     pattern, model = np.nonzero(patterns)
-    tails = np.concatenate([np.zeros(n_patterns), 1 + pattern, 1 + n_patterns + np.arange(n_models)])
+    tails = np.concatenate(
+        [np.zeros(n_patterns), 1 + pattern, 1 + n_patterns + np.arange(n_models)]
+    )
     heads = np.concatenate(
         [1 + np.arange(n_patterns), 1 + n_patterns + model, np.full(n_models, sink)]
     )
@@ -77,8 +89,8 @@ def fill_capacities(utility: Floats, cost: Floats, top: Columns, limits: Limits)
     Returns
     -------
     Allocation
-        Up to `SAMPLE_ROWS` rows the optimum, to HiGHS's tolerance of a millionth of the budget;
-        beyond that within `bound` minus the total, usually under a ten-thousandth of it.
+        Up to `EXACT_ROWS` rows the optimum (under a budget, of those that spend at most all but a
+        millionth of it, should HiGHS overstep); beyond that within `bound` minus the total.
 
     Raises
     ------
@@ -90,12 +102,11 @@ def fill_capacities(utility: Floats, cost: Floats, top: Columns, limits: Limits)
     if relaxed and np.all(np.bincount(relaxed.chosen, minlength=n_models) <= limits.n_calls):
         return relaxed
     require_capacity(np.isfinite(utility), limits.n_calls)
-    if np.isfinite(limits.budget):
-        _require_budget(utility, cost, limits)
+    safe = _cheapest_within(utility, cost, limits) if np.isfinite(limits.budget) else None
     scale = _spread(utility)
-    found = _fill(utility / scale, cost, limits)
+    found = _fill(utility / scale, cost, limits, safe)
     return Allocation(
-        chosen=found.chosen,
+        chosen=_without_dominated(utility, cost, found.chosen, limits),
         bound=found.bound * scale,
         budget_price=found.budget_price * scale,
         capacity_price=found.capacity_price * scale,
@@ -112,18 +123,19 @@ def _without_capacity(
     return Allocation(chosen=top, bound=total, budget_price=0.0, capacity_price=free)
 
 
-def _require_budget(utility: Floats, cost: Floats, limits: Limits) -> None:
+def _cheapest_within(utility: Floats, cost: Floats, limits: Limits) -> Columns:
     thrift = np.where(np.isfinite(utility), -cost, -np.inf)
     unlimited = Limits(budget=np.inf, n_calls=limits.n_calls)
     cheapest = fill_capacities(thrift, cost, cheapest_columns(utility, cost), unlimited)
     least = total_of(cost, cheapest.chosen)
     if least > limits.budget:
         raise InfeasibleError(
-            f"The budget of ${limits.budget:,.6g} is below ${least:,.6g}, the cheapest possible "
-            "within the capacities. Raise the budget or the capacities of cheap models.",
+            f"The budget of ${limits.budget:,.6g} is below ${round_up(least):,.6g}, the cheapest "
+            "possible within the capacities. Raise the budget or the capacities of cheap models.",
             constraint="budget",
             nearest=least,
         )
+    return cheapest.chosen
 
 
 def _spread(utility: Floats) -> float:
@@ -131,26 +143,45 @@ def _spread(utility: Floats) -> float:
     return float(np.ptp(known)) or 1.0
 
 
-def _fill(utility: Floats, cost: Floats, limits: Limits) -> Allocation:
+def _fill(utility: Floats, cost: Floats, limits: Limits, safe: Columns | None) -> Allocation:
     money, calls = _prices(utility, cost, limits)
-    if len(utility) > SAMPLE_ROWS:
-        money, calls = _descend(utility, cost, limits, money, calls)
-    priced = _at_prices(utility, cost, money, calls)
+    nudged = utility
+    if len(utility) > SAMPLE_ROWS:  # prices cannot split identical rows, unless they differ a bit
+        nudged = utility + _NUDGE * np.random.default_rng(0).random(utility.shape)
+        money, calls = _descend(nudged, cost, limits, money, calls)
+    bound = float(_at_prices(utility, cost, money, calls).max(axis=1).sum())
+    bound += float(calls @ limits.n_calls) + (money * limits.budget if money else 0.0)
+    priced = _at_prices(nudged, cost, money, calls)
     best = priced.max(axis=1)
-    bound = float(best.sum() + calls @ limits.n_calls)
-    bound += money * limits.budget if money else 0.0
     second = np.partition(priced, -2, axis=1)[:, -2] if priced.shape[1] > 1 else best
     order = np.argsort(best - second, kind="stable")
     settled = np.argmax(priced, axis=1)
     n_core = _CORE_ROWS if len(utility) > EXACT_ROWS else EXACT_ROWS
-    while True:
+    chosen = None
+    while chosen is None and n_core < 4 * len(utility):
         core = np.sort(order[:n_core])
         chosen = _solve_core(utility, cost, priced, settled, core, limits)
-        if chosen is not None:
-            return Allocation(
-                chosen=chosen, bound=bound, budget_price=money, capacity_price=calls
-            )
         n_core *= 4
+        if safe is not None and n_core > _LARGEST_CORE:
+            break
+    if chosen is None:
+        chosen = safe  # the budget leaves hardly any choice
+    if chosen is None:
+        raise RuntimeError("HiGHS found no assignment, although the maximum flow has one.")
+    return Allocation(chosen=chosen, bound=bound, budget_price=money, capacity_price=calls)
+
+
+def _without_dominated(utility: Floats, cost: Floats, chosen: Columns, limits: Limits) -> Columns:
+    """Move prompts to models with room that are at least as good and as cheap."""
+    chosen = chosen.copy()
+    rows, n_models = np.arange(len(chosen)), utility.shape[1]
+    for column in range(n_models):
+        room = int(limits.n_calls[column] - np.count_nonzero(chosen == column))
+        gain = utility[:, column] - utility[rows, chosen]
+        saving = cost[rows, chosen] - cost[:, column]
+        better = (gain >= 0.0) & (saving >= 0.0) & ((gain > 0.0) | (saving > 0.0))
+        chosen[np.flatnonzero(better)[: max(room, 0)]] = column
+    return chosen
 
 
 def _prices(utility: Floats, cost: Floats, limits: Limits) -> tuple[float, Floats]:
@@ -248,7 +279,7 @@ def _solve_core(
 def _solve(utility: Floats, cost: Floats, budget: float, n_calls: Columns) -> Columns | None:
     row, column, matrix, upper = _program(utility, cost, budget, n_calls)
     constraints = [
-        LinearConstraint(matrix, ub=upper),
+        LinearConstraint(matrix, -np.inf, upper),  # pyright: ignore[reportArgumentType]
         LinearConstraint(_one_per_row(row), lb=1.0, ub=1.0),
     ]
     solved = milp(

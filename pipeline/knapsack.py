@@ -6,6 +6,7 @@ doi:10.1287/opre.27.3.503). What remains of the budget is spent on the best sing
 dynamic program over the few rows that the relaxation leaves open then looks for the optimum.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,18 @@ def total_of(values: Floats, chosen: Columns) -> float:
     return float(values[np.arange(len(chosen)), chosen].sum())
 
 
+def round_up(value: float) -> float:
+    """Round up to four digits, so that a limit in a message can be typed back.
+
+    >>> round_up(1.33701), round_up(0.0)
+    (1.338, 0.0)
+    """
+    if value <= 0.0 or math.isinf(value):
+        return value
+    digits = 3 - math.floor(math.log10(value))
+    return round(math.ceil(value * 10.0**digits) / 10.0**digits, max(digits, 0))
+
+
 def cheapest_columns(utility: Floats, cost: Floats) -> Columns:
     """Return the cheapest candidate of each row, the better one on ties, shape (n,)."""
     known = np.isfinite(utility) & np.isfinite(cost)
@@ -66,8 +79,11 @@ def fill_knapsack(utility: Floats, cost: Floats, top: Columns, *, budget: float)
         steps taken under a smaller one are a prefix of those taken under a larger one, and any
         use of the remainder is worth less than the next step.
     """
+    ceiling = cost[np.arange(len(top)), top, None]
+    at_top = np.arange(utility.shape[1]) == top[:, None]
+    utility = np.where((cost < ceiling) | at_top, utility, -np.inf)
     start = cheapest_columns(utility, cost)
-    rows, targets, gains, extras, slopes = _steps(utility, cost, start, top)
+    rows, targets, extras, slopes = _steps(utility, cost, start, top)
     order = np.lexsort((rows, -slopes))  # stable: the steps of one row stay in their order
     spent = total_of(cost, start) + np.cumsum(extras[order])
     n_taken = int(np.searchsorted(spent, budget, side="right"))
@@ -97,8 +113,8 @@ def _take(start: Columns, rows: Columns, targets: Columns, taken: Columns) -> Co
 
 def _steps(
     utility: Floats, cost: Floats, start: Columns, top: Columns
-) -> tuple[Columns, Columns, Floats, Floats, Floats]:
-    """Return every step up a row's hull: row, target column, gain, extra cost, slope."""
+) -> tuple[Columns, Columns, Floats, Floats]:
+    """Return every step up a row's hull: row, target column, extra cost, slope."""
     parts: list[tuple[NDArray, ...]] = []
     active = np.flatnonzero(start != top)
     at, slope = start[active], np.full(len(active), np.inf)
@@ -106,19 +122,19 @@ def _steps(
         u, c = utility[active], cost[active]
         here = np.arange(len(active))
         gain, extra = u - u[here, at, None], c - c[here, at, None]
-        within = (c <= c[here, top[active], None]) & (extra > 0.0) & (gain > 0.0)
+        within = (extra > 0.0) & (gain > 0.0)
         steep = np.divide(gain, extra, out=np.full_like(gain, -np.inf), where=within)
         target = np.argmax(steep, axis=1)
         target = np.where(np.isfinite(steep[here, target]), target, top[active])
         slope = np.minimum(slope, gain[here, target] / np.maximum(extra[here, target], 1e-300))
-        parts.append((active, target, gain[here, target], extra[here, target], slope))
+        parts.append((active, target, extra[here, target], slope))
         going = target != top[active]
         active, at, slope = active[going], target[going], slope[going]
     if not parts:
         none, nothing = np.empty(0, dtype=np.int64), np.empty(0)
-        return none, none, nothing, nothing, nothing
-    rows, targets, gains, extras, slopes = (np.concatenate(p) for p in zip(*parts, strict=True))
-    return rows, targets, gains, extras, slopes
+        return none, none, nothing, nothing
+    rows, targets, extras, slopes = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return rows, targets, extras, slopes
 
 
 def _best_single_change(utility: Floats, cost: Floats, chosen: Columns, budget: float) -> Columns:
@@ -127,7 +143,9 @@ def _best_single_change(utility: Floats, cost: Floats, chosen: Columns, budget: 
     gain = utility - utility[rows, chosen, None]
     fits = (cost - cost[rows, chosen, None] <= left) & np.isfinite(gain)
     gain = np.where(fits, gain, -np.inf)
-    row, column = np.unravel_index(int(np.argmax(gain)), gain.shape)
+    row = int(np.argmax(gain.max(axis=1)))
+    best = gain[row] == gain[row].max()
+    column = int(np.argmin(np.where(best, cost[row], np.inf)))
     changed = chosen.copy()
     changed[row] = column
     return changed if gain[row, column] > 0.0 and total_of(cost, changed) <= budget else chosen
