@@ -157,13 +157,11 @@ def _fill(utility: Floats, cost: Floats, limits: Limits, safe: Columns | None) -
     order = np.argsort(best - second, kind="stable")
     settled = np.argmax(priced, axis=1)
     n_core = _CORE_ROWS if len(utility) > EXACT_ROWS else EXACT_ROWS
-    chosen = None
-    while chosen is None and n_core < 4 * len(utility):
-        core = np.sort(order[:n_core])
-        chosen = _solve_core(utility, cost, priced, settled, core, limits)
+    largest = len(utility) if safe is None else min(len(utility), _LARGEST_CORE)
+    chosen = _solve_core(utility, cost, priced, settled, np.sort(order[:n_core]), limits)
+    while chosen is None and n_core < largest:
         n_core *= 4
-        if safe is not None and n_core > _LARGEST_CORE:
-            break
+        chosen = _solve_core(utility, cost, priced, settled, np.sort(order[:n_core]), limits)
     if chosen is None:
         chosen = safe  # the budget leaves hardly any choice
     if chosen is None:

@@ -155,7 +155,7 @@ def _require_budget(allowed: Floats, cost: Floats, budget: float) -> None:
     if least > budget:
         raise InfeasibleError(
             f"The budget of ${budget:,.6g} is below the cheapest possible "
-            f"${round_up(least):,.6g}. Raise the budget, loosen the other constraints or allow cheaper models.",
+            f"${round_up(least):,.6g}. Raise it, loosen other limits or allow cheaper models.",
             constraint="budget",
             nearest=least,
         )
