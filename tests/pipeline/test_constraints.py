@@ -100,6 +100,15 @@ def test_budget_and_capacity_together():
     assert decisions.cost_usd <= 5.0
 
 
+def test_each_limit_is_told_from_the_other():
+    """The one call to b keeps the second prompt from it; the third cannot pay for c."""
+    estimates = table([[0.5, 0.9, 0.5], [0.5, 0.85, 0.5], [0.5, 0.5, 0.9]], [[1.0, 2.0, 4.0]] * 3)
+    decisions = route_under(estimates, Constraints(budget_usd=5.0, max_count={"b": 1}))
+    assert decisions.chosen.tolist() == [1, 0, 0]
+    assert decisions.reason.tolist() == ["best value", "capacity", "budget"]
+    assert np.isclose(decisions.shadow_price, 0.4 / 3.0)
+
+
 def test_reasons_name_the_constraint_that_moved_a_prompt():
     """Context, features and latency each keep one prompt from b; the floor lifts one to b."""
     facts = Facts(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.knapsack import fill_knapsack, total_of
+from pipeline.knapsack import _best_single_change, fill_knapsack, total_of
 from pipeline.route import best_columns
 
 GRID = st.sampled_from([0.0, 0.25, 0.5, 1.0])
@@ -104,3 +104,9 @@ def test_unknown_costs_are_passed_over():
     utility = np.array([[0.5, 1.0, 0.75]])
     cost = np.array([[0.0, np.nan, 1.0]])
     assert fill_knapsack(utility, cost, np.array([2]), budget=5.0).chosen.tolist() == [2]
+
+
+def test_what_remains_buys_the_cheaper_of_equal_changes():
+    """Two candidates gain the same; the dearer one would fit as well."""
+    utility, cost = np.array([[0.0, 1.0, 1.0]]), np.array([[0.0, 2.0, 1.0]])
+    assert _best_single_change(utility, cost, np.array([0]), 3.0).tolist() == [2]
