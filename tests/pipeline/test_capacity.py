@@ -11,6 +11,8 @@ from pipeline.knapsack import total_of
 from pipeline.route import best_columns
 from profiles.errors import InfeasibleError
 
+UNHURRIED = settings(deadline=None)  # a busy machine is no failure
+
 GRID = st.sampled_from([0.0, 0.25, 0.5, 1.0])
 
 
@@ -44,7 +46,7 @@ def solve(utility, cost, limits):
     return fill_capacities(utility, cost, best_columns(utility, cost), limits)
 
 
-@settings(deadline=None)
+@UNHURRIED
 @given(problems())
 def test_it_finds_the_optimum_or_proves_there_is_none(problem):
     """On small grids it equals brute force, within every limit, and errors only when it must."""

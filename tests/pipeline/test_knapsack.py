@@ -1,12 +1,14 @@
 import itertools
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.knapsack import _best_single_change, fill_knapsack, total_of
 from pipeline.route import best_columns
+
+UNHURRIED = settings(deadline=None)  # a busy machine is no failure
 
 GRID = st.sampled_from([0.0, 0.25, 0.5, 1.0])
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 4))
@@ -36,6 +38,7 @@ def solve(utility, cost, budget):
     return fill_knapsack(utility, cost, best_columns(utility, cost), budget=budget)
 
 
+@UNHURRIED
 @given(problems())
 def test_it_finds_the_optimum_and_never_overspends(problem):
     """On small grids no choice within the budget is better, and the bound says so."""
@@ -46,6 +49,7 @@ def test_it_finds_the_optimum_and_never_overspends(problem):
     assert found.bound == brute_force(*problem)
 
 
+@UNHURRIED
 @given(problems(), st.sampled_from([0.25, 0.5, 1.0]))
 def test_a_larger_budget_is_never_worse(problem, more):
     """Utility does not fall, and the price of the budget does not rise."""
@@ -69,6 +73,7 @@ def test_a_larger_budget_is_never_worse_on_many_rows():
     assert np.all(np.diff(totals) >= -1e-9)
 
 
+@UNHURRIED
 @given(problems(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_is_irrelevant(problem, random):
     """Shuffled rows reach the same totals at the same price."""
@@ -80,6 +85,7 @@ def test_the_order_of_rows_is_irrelevant(problem, random):
     assert one.budget_price == other.budget_price
 
 
+@UNHURRIED
 @given(problems())
 def test_a_dominated_candidate_is_never_chosen(problem):
     """No candidate is at once as good and cheaper than the chosen one."""
