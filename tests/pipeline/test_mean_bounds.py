@@ -17,7 +17,7 @@ def test_the_tail_is_exact():
     assert np.isclose(_tail(3, 2, 1.0, 1.0), 0.0)
 
 
-def test_three_wins_by_betting():
+def test_one_win_shows_nothing():
     """With n = 1 and a bet of 0.75 / (1 − m) at most, capital stays below 20: nothing is shown."""
     assert upper_bound(np.array([-1.0]), alpha=0.05, method="betting") == 1.0
 
