@@ -3,7 +3,7 @@
 import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,8 @@ _HOW = (
     "temperature); d = argmax p. If prototypes[d] . x < radii[d], the membership w is 1 for the "
     "last bucket and 0 elsewhere; otherwise w is p, and 0 for the last bucket. "
     "q = w quality, c = w cost_usd; u = q - c / quality_value_usd (u = q where that is null). "
-    "Among the models with u >= max u - tie, take the one with the least c, then the first. "
+    "Among the models with u >= max u - tie, take the one with the least c, then the first; an "
+    "unknown c (NaN) comes last, and costs that differ by less than a billionth are equal. "
     "The confidence is p[d]; the bucket shown is argmax w. The fallback is the reference model, "
     "or, where that was chosen, the same rule over the other models."
 )
@@ -105,12 +106,13 @@ def table_json(artefact: Artefact) -> dict[str, object]:
 def conformance_rows(model: RoutingModel, encoder: Encoder) -> list[dict[str, object]]:
     """Return inputs and the choices a reader must make of them, without any logged prompt.
 
+    The choices are those of the table alone, since a reader has nothing else.
     Vectors are the prototypes, points between them, random ones, and those of a few fixed texts.
     """
     texts: Sequence[str | None] = SAMPLE_TEXTS
     vectors = np.concatenate([encoder.encode(SAMPLE_TEXTS), _synthetic(model)])
     texts = [*texts, *[None] * (len(vectors) - len(texts))]
-    receipts = decide(vectors, model)
+    receipts = decide([""] * len(vectors), vectors, replace(model, router=None))
     buckets = assign(vectors, model.assigner).buckets
     ids = (*model.domain_ids, UNASSIGNED)
     return [
@@ -151,7 +153,9 @@ def _safe(vectors: NDArray[np.float32], model: RoutingModel) -> NDArray[np.bool_
     clear = np.abs(similarity - model.assigner.radii[likeliest]) > _SAFE_DISTANCE
     if ordered.shape[1] > 1:
         clear &= ordered[:, 0] - ordered[:, 1] > _SAFE_DISTANCE
-    utility = utilities(model.estimate(assignment), quality_value_usd=model.quality_value_usd)
+    utility = utilities(
+        model.estimate_by_table(assignment), quality_value_usd=model.quality_value_usd
+    )
     behind = utility.max(axis=1, keepdims=True) - utility
     return clear & (np.abs(behind - TIE) > _SAFE_DISTANCE).all(axis=1)
 

@@ -51,10 +51,11 @@ def bootstrap_interval(
     counts = generator.poisson(1.0, size=(N_RESAMPLES, n_prompts)).astype(np.float32)
     for part, index in zip(values, rows, strict=True):
         weights = counts[:, index].astype(np.float64)
-        means = weights @ part / np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
+        total = weights.sum(axis=1, keepdims=True)
+        means = weights @ part / np.where(total > 0.0, total, np.nan)  # a draw may be empty
         drawn += statistic(means) / len(values)
         plain += float(statistic(part.mean(axis=0, keepdims=True))[0]) / len(values)
     if not np.isfinite(plain):
         return Interval(mean=float("nan"), lo=float("nan"), hi=float("nan"))
-    lo, hi = np.quantile(drawn, [0.025, 0.975])
+    lo, hi = np.nanquantile(drawn, [0.025, 0.975])
     return Interval(mean=plain, lo=float(lo), hi=float(hi))

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,9 @@ class Policy:
     """The only models that may be used; empty: all."""
     reference_model_id: str | None = None
     """The safe choice; None: the best single model."""
+    router: Literal["stack", "table"] = "stack"
+    """What estimates quality and cost of a prompt: the stack of smoothers, or the domain table
+    alone, which is also what an exported table does."""
 
 
 def as_json(config: object) -> str:

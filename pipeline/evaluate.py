@@ -12,7 +12,8 @@ from pipeline.estimators.base import (
     Estimator,
     Prompts,
     best_single,
-    cross_estimate,
+    column_means,
+    fit_with_held_out,
 )
 from pipeline.frontier import (
     average_improvement,
@@ -23,6 +24,8 @@ from pipeline.frontier import (
 )
 from pipeline.route import choose_by_utility
 from profiles.outcomes import Outcomes
+
+_DEAREST = 1e300  # an unknown cost loses every tie
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +98,7 @@ def parity_value(
     Parameters
     ----------
     estimates
-        Held-out estimates of training prompts (`cross_estimate`).
+        Held-out estimates of training prompts (`fit_with_held_out`).
     outcomes
         Outcomes of the same prompts; unknown ones are left out of the means.
     keep_quality
@@ -104,7 +107,8 @@ def parity_value(
     Returns
     -------
     float
-        US dollars that a unit of quality is worth; infinity where no cheaper setting keeps it.
+        US dollars that a unit of quality is worth; infinity where no cheaper setting keeps it,
+        or where the reference's cost is unknown, so that nothing can be called cheaper.
     """
     values = quality_values(outcomes)
     sweep = sweep_router(estimates, values)
@@ -115,10 +119,9 @@ def parity_value(
     kept = np.where(both, quality, 0.0).sum(axis=1) >= keep_quality * np.where(
         both, target, 0.0
     ).sum(axis=1)
-    cost = np.nanmean(outcomes.cost_usd[rows, sweep.chosen], axis=1) if len(values) > 1 else None
-    if cost is None or not kept.any():
-        return float("inf")
-    return float(values[np.argmin(np.where(kept, cost, np.inf))])
+    cost = column_means(outcomes.cost_usd[rows, sweep.chosen].T)
+    comparable = kept & np.isfinite(cost) & np.isfinite(outcomes.cost_usd[:, reference]).any()
+    return float(values[np.argmin(np.where(comparable, cost, np.inf))])
 
 
 def choice_of(chosen: NDArray[np.int64], outcomes: Outcomes) -> Choice:
@@ -134,7 +137,7 @@ def choice_of(chosen: NDArray[np.int64], outcomes: Outcomes) -> Choice:
 def oracle_columns(outcomes: Outcomes) -> NDArray[np.int64]:
     """Return the best outcome of each prompt, the cheapest on ties: knowable only afterwards."""
     best = outcomes.quality.max(axis=1, keepdims=True)
-    cost = np.where(np.isfinite(outcomes.cost_usd), outcomes.cost_usd, 0.0)
+    cost = np.where(np.isfinite(outcomes.cost_usd), outcomes.cost_usd, _DEAREST)
     return np.argmin(np.where(outcomes.quality == best, cost, np.inf), axis=1)
 
 
@@ -155,9 +158,9 @@ def _baselines(split: Split) -> SplitBaselines:
 
 def _score_router(split: Split, baselines: SplitBaselines, estimator: Estimator) -> SplitScore:
     train, outcomes = split.train, split.train_outcomes
-    held_out = cross_estimate(estimator, train, outcomes, split.train_folds)
-    value = parity_value(held_out, outcomes, reference=baselines.reference)
-    estimates = estimator.fit(train, outcomes).estimate(split.test)
+    fit = fit_with_held_out(estimator, train, outcomes, split.train_folds)
+    value = parity_value(fit.held_out, outcomes, reference=baselines.reference)
+    estimates = fit.estimator.estimate(split.test)
     sweep = sweep_router(estimates, quality_values(outcomes))
     cost, quality = means_of(sweep.chosen, split.test_outcomes)
     single_cost = split.test_outcomes.cost_usd.mean(axis=0)
@@ -173,7 +176,7 @@ def _score_router(split: Split, baselines: SplitBaselines, estimator: Estimator)
             cheapest_usd=float(single_cost.min()),
             dearest_usd=float(single_cost.max()),
         ),
-        cost_ratio_frontier=reach / float(baselines.reference_cost_usd.mean()),
+        cost_ratio_frontier=_share(reach, baselines.reference_cost_usd.mean()),
     )
 
 
@@ -364,7 +367,7 @@ def score_choices(
                 name=name,
                 quality=float(choice.quality.mean()),
                 cost_usd=float(choice.cost_usd.mean()),
-                quality_share=float(choice.quality.mean() / base.quality.mean()),
+                quality_share=_share(choice.quality.mean(), base.quality.mean()),
                 delta_points=bootstrap_interval(
                     [quality], rows, statistic=_points_apart, n_prompts=n_prompts
                 ),
@@ -380,4 +383,10 @@ def _points_apart(means: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _ratio(means: NDArray[np.float64]) -> NDArray[np.float64]:
-    return means[:, 0] / means[:, 1]
+    whole = np.where(means[:, 1] != 0.0, means[:, 1], np.nan)
+    return means[:, 0] / whole
+
+
+def _share(part: float, whole: float) -> float:
+    """Return the ratio; NaN of nothing, such as the cost of a free model."""
+    return float(part / whole) if whole else float("nan")

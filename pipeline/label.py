@@ -44,6 +44,8 @@ def label_clusters(
     arXiv 2203.05794, on prompt counts, so that one long prompt does not name a cluster).
     """
     n_clusters = int(cluster_ids.max(initial=-1)) + 1
+    if n_clusters == 0:
+        return ()
     phrases = _contrastive_phrases(texts, cluster_ids, n_clusters)
     return tuple(
         _label_of(phrases[k], vectors, np.flatnonzero(cluster_ids == k), n_shown)

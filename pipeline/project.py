@@ -44,16 +44,16 @@ def map_coordinates(vectors: NDArray[np.float32], config: ProjectConfig) -> NDAr
 def _umap(
     vectors: NDArray[np.float32], config: ProjectConfig, *, n_components: int, min_dist: float
 ) -> NDArray[np.float32]:
-    import umap  # noqa: PLC0415 - takes seconds to import, and only discovery needs it
-
-    reducer = umap.UMAP(
-        n_neighbors=min(config.n_neighbors, len(vectors) - 1),
-        n_components=n_components,
-        min_dist=min_dist,
-        metric="cosine",
-        random_state=config.seed,
-        n_jobs=1,
-    )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # the import warns too: of a missing TensorFlow
+        import umap  # noqa: PLC0415 - takes seconds to import, and only discovery needs it
+
+        reducer = umap.UMAP(
+            n_neighbors=min(config.n_neighbors, len(vectors) - 1),
+            n_components=n_components,
+            min_dist=min_dist,
+            metric="cosine",
+            random_state=config.seed,
+            n_jobs=1,
+        )
         return np.asarray(reducer.fit_transform(vectors), dtype=np.float32)

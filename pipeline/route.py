@@ -10,6 +10,9 @@ from pipeline.estimators.base import Estimates
 TIE = 0.001
 """Utilities (in units of quality) closer than this are a tie, which the cheaper model wins."""
 
+_SAME_COST = 1e-9
+"""Relative: equal costs that were summed in another order differ by less."""
+
 _DEAREST = 1e300
 
 
@@ -93,4 +96,5 @@ def best_columns(utility: NDArray[np.float64], cost_usd: NDArray[np.float64]) ->
         )
     tied = (utility >= best - TIE) & np.isfinite(utility)
     cost = np.where(np.isfinite(cost_usd), cost_usd, _DEAREST)
-    return np.argmin(np.where(tied, cost, np.inf), axis=1)
+    cost = np.where(tied, cost, np.inf)
+    return np.argmax(cost <= (1.0 + _SAME_COST) * cost.min(axis=1, keepdims=True), axis=1)

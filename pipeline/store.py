@@ -6,7 +6,7 @@ heavy work must hold no connection, and a busy file is retried for a bounded tim
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,12 @@ _SQL_TYPES: Mapping[pl.DataType, str] = {
     pl.Int64(): "BIGINT",
     pl.Float64(): "DOUBLE",
     pl.Float32(): "FLOAT",
+    pl.Binary(): "BLOB",
     pl.List(pl.Float32): "FLOAT[]",
     pl.List(pl.String): "VARCHAR[]",
     pl.Datetime("us", "UTC"): "TIMESTAMPTZ",
 }
+_APPEND = "INSERT OR IGNORE INTO"
 _Result = TypeVar("_Result")
 _IN_PROCESS = threading.RLock()  # one process cannot hold a file read-only and read-write at once
 
@@ -70,7 +72,20 @@ class Store:
         columns = ", ".join(table.schema)
         known = {name: value for name, value in equals.items() if value is not None}
         sql = f"SELECT {columns} FROM {table.name}{where} ORDER BY {', '.join(table.key)}"
-        return self.query(sql, known).cast(table.schema) if self.exists() else table.empty()
+        if not self.exists():
+            return table.empty()
+        with self._open(read_only=True) as connection:
+            return connection.sql(sql, params=known).pl().cast(table.schema)
+
+    def read_among(self, table: Table, column: str, values: Collection[object]) -> pl.DataFrame:
+        """Return the rows whose column has one of these values, sorted by key."""
+        if not self.exists() or not values:
+            return table.empty()
+        sql = (
+            f"SELECT {', '.join(table.schema)} FROM {table.name} SEMI JOIN "
+            f"(SELECT unnest($wanted) AS {column}) USING ({column}) ORDER BY {', '.join(table.key)}"
+        )
+        return self.query(sql, {"wanted": list(values)}).cast(table.schema)
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pl.DataFrame:
         """Run one SELECT read-only, with `$name` parameters."""
@@ -83,15 +98,36 @@ class Store:
             return 0
         return int(self.query(f"SELECT count(*) AS n FROM {table.name}").item())
 
+    def counts(self) -> dict[str, int]:
+        """Return how many rows each table has, by name; all 0 if there is no store."""
+        if not self.exists():
+            return {table.name: 0 for table in STORED}
+        each = (
+            f"SELECT '{table.name}' AS name, count(*) AS n FROM {table.name}" for table in STORED
+        )
+        return dict(self.query(" UNION ALL ".join(each)).iter_rows())
+
+    def schema_version(self) -> int | None:
+        """Return the version of the tables in the file; None if there is no store."""
+        if not self.exists():
+            return None
+        return int(self.query("SELECT schema_version FROM store_meta").item())
+
     def append(self, *results: tuple[Table, pl.DataFrame]) -> dict[str, int]:
         """Add rows in one transaction, keeping those whose key is already there.
+
+        Raises
+        ------
+        StoreError
+            If a number of a numbered table was taken by someone else meanwhile; then nothing of
+            this call is stored.
 
         Returns
         -------
         dict
             For each table, how many rows were new.
         """
-        return self._write(results, "INSERT OR IGNORE INTO")
+        return self._write(results, _APPEND)
 
     def upsert(self, *results: tuple[Table, pl.DataFrame]) -> dict[str, int]:
         """Add rows in one transaction, replacing those whose key is already there.
@@ -114,7 +150,12 @@ class Store:
         return self._transact(insert)
 
     def _transact(self, work: Callable[[duckdb.DuckDBPyConnection], _Result]) -> _Result:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"The folder of {self.path} cannot be made: {error}. Name another --store."
+            ) from error
         with self._open(read_only=False) as connection:
             connection.begin()
             try:
@@ -137,6 +178,14 @@ class Store:
             try:
                 _require_our_schema(connection, self.path, may_create=not read_only)
                 yield connection
+            except duckdb.Error as error:
+                if not _is_damage(error):
+                    raise
+                raise StoreError(
+                    f"A part of {self.path} cannot be read or written: {_first_line(error)} Check "
+                    "the disk's space; if the file is damaged, restore a copy of it, or import "
+                    "again into another --store."
+                ) from error
             finally:
                 connection.close()
 
@@ -163,7 +212,13 @@ class Store:
 
 
 def _is_busy(error: duckdb.Error) -> bool:
-    return "lock" in str(error).lower()
+    return "lock on file" in str(error).lower()
+
+
+def _is_damage(error: duckdb.Error) -> bool:
+    """Tell trouble with the file from a wrong query; a bad checksum has no class of its own."""
+    known = (duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException)
+    return isinstance(error, known) or type(error) is duckdb.Error
 
 
 def _first_line(error: duckdb.Error) -> str:
@@ -205,7 +260,20 @@ def _insert(
     [(before,)] = connection.sql(count).fetchall()
     connection.register("incoming", frame)
     columns = ", ".join(table.schema)
+    if table.numbered and verb == _APPEND:
+        _refuse_taken_numbers(connection, table)
     connection.sql(f"{verb} {table.name} ({columns}) SELECT {columns} FROM incoming")
     connection.unregister("incoming")
     [(after,)] = connection.sql(count).fetchall()
     return after - before
+
+
+def _refuse_taken_numbers(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    [(n_taken,)] = connection.sql(
+        f"SELECT count(*) FROM {table.name} SEMI JOIN incoming USING ({', '.join(table.key)})"
+    ).fetchall()
+    if n_taken:
+        raise StoreError(
+            f"Someone else has changed {table.name.replace('_', ' ')} meanwhile, so nothing of "
+            "yours was saved. Look at the present state and decide again."
+        )

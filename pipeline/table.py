@@ -1,5 +1,6 @@
 """Routing tables: what to use in each bucket, and why; and the model that applies them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.assign import Assigner, Assignment, assign
-from pipeline.estimators.base import Estimates
+from pipeline.estimators.base import Estimates, FittedEstimator, Prompts
 from pipeline.estimators.domain_table import Cells
 from pipeline.route import Decisions, choose_by_utility, route_by_utility, utilities
 from profiles.interval import Z_95
@@ -33,8 +34,19 @@ class RoutingModel:
     """Shape (n_buckets, n_models), in [0, 1]."""
     cost_usd: NDArray[np.float64]
     """Shape (n_buckets, n_models); NaN is unknown."""
+    router: FittedEstimator | None = None
+    """Estimates quality and cost prompt by prompt; None: the buckets do."""
 
-    def estimate(self, assignment: Assignment) -> Estimates:
+    def estimate(
+        self, texts: Sequence[str], vectors: NDArray[np.float32], assignment: Assignment
+    ) -> Estimates:
+        """Estimate with the router, or by the table where there is none."""
+        if self.router is None:
+            return self.estimate_by_table(assignment)
+        prompts = Prompts(texts=tuple(texts), vectors=vectors, memberships=assignment.memberships)
+        return _columns(self.router.estimate(prompts), self.model_ids)
+
+    def estimate_by_table(self, assignment: Assignment) -> Estimates:
         """Mix the buckets by membership."""
         return Estimates(
             model_ids=self.model_ids,
@@ -44,10 +56,18 @@ class RoutingModel:
         )
 
 
-def decide(vectors: NDArray[np.float32], model: RoutingModel) -> pl.DataFrame:
-    """Route unit vectors, shape (n, n_dims); returns one RECEIPT row for each, in order."""
+def decide(texts: Sequence[str], vectors: NDArray[np.float32], model: RoutingModel) -> pl.DataFrame:
+    """Route prompts; returns one RECEIPT row for each, in order.
+
+    Parameters
+    ----------
+    texts
+        Length n; read by the router only, not where the table alone decides.
+    vectors
+        Shape (n, n_dims), unit rows.
+    """
     assignment = assign(vectors, model.assigner)
-    estimates = model.estimate(assignment)
+    estimates = model.estimate(texts, vectors, assignment)
     decisions = route_by_utility(estimates, quality_value_usd=model.quality_value_usd)
     rows = np.arange(len(vectors))
     buckets = assignment.buckets
@@ -60,16 +80,30 @@ def decide(vectors: NDArray[np.float32], model: RoutingModel) -> pl.DataFrame:
             "model": ids[chosen],
             "domain": names[buckets],
             "confidence": assignment.confidence,
-            "expected_quality": estimates.quality[rows, chosen],
+            "expected_quality": np.clip(estimates.quality[rows, chosen], 0.0, 1.0),
             "expected_cost_usd": estimates.cost_usd[rows, chosen],
             "fallback": ids[fallback],
             "table_version": model.table_version,
             "gain": 100.0 * gain,
         },
-        schema_overrides={"model": pl.String, "domain": pl.String, "fallback": pl.String},
+        schema_overrides={name: kind for name, kind in RECEIPT.items() if name != "reason"}
+        | {"gain": pl.Float64},
     )
     reason = _reasons(model.model_ids[model.reference], model.names[-1])
     return frame.with_columns(reason=reason).fill_nan(None).select(list(RECEIPT)).cast(RECEIPT)
+
+
+def _columns(estimates: Estimates, model_ids: tuple[str, ...]) -> Estimates:
+    """Return the estimates of some models: one without a usable cell is not in the table."""
+    if estimates.model_ids == model_ids:
+        return estimates
+    index = [estimates.model_ids.index(model_id) for model_id in model_ids]
+    return Estimates(
+        model_ids=model_ids,
+        quality=estimates.quality[:, index],
+        cost_usd=estimates.cost_usd[:, index],
+        standard_error=estimates.standard_error[:, index],
+    )
 
 
 def _reasons(reference_id: str, unassigned: str) -> pl.Expr:
@@ -155,10 +189,11 @@ def _entry_reason(cells: Cells, bucket: int, column: int, rank: int) -> str:
         return "safe choice: what a cheaper model saves is not worth its loss here"
     reference_id = cells.model_ids[cells.reference]
     points = 100.0 * cells.advantage[bucket, column]
-    saved = 1.0 - cells.cost_usd[bucket, column] / cells.cost_usd[bucket, cells.reference]
-    if not np.isfinite(saved):
+    cost, reference_cost = cells.cost_usd[bucket, [column, cells.reference]]
+    if not (np.isfinite(cost) and reference_cost > 0.0):
         return f"{points:+.1f} points against {reference_id}"
-    return f"{points:+.1f} points at {-saved:+.0%} cost against {reference_id}"
+    more = cost / reference_cost - 1.0
+    return f"{points:+.1f} points at {more:+.0%} cost against {reference_id}"
 
 
 def buckets_frame(domains: pl.DataFrame, assigner: Assigner, *, n_unassigned: int) -> pl.DataFrame:
@@ -198,9 +233,12 @@ def buckets_frame(domains: pl.DataFrame, assigner: Assigner, *, n_unassigned: in
 
 
 def routing_model(
-    meta: dict[str, object], buckets: pl.DataFrame, entries: pl.DataFrame
+    meta: dict[str, object],
+    buckets: pl.DataFrame,
+    entries: pl.DataFrame,
+    router: FittedEstimator | None = None,
 ) -> RoutingModel:
-    """Rebuild the routing model from its three tables (rows of one table version)."""
+    """Rebuild the routing model from its tables (rows of one table version)."""
     model_ids = tuple(entries["model_id"].unique().sort())
     domains = buckets.filter(pl.col("domain_id") != UNASSIGNED).sort("bucket")
     n_buckets = buckets.height
@@ -229,6 +267,7 @@ def routing_model(
         ),
         quality=matrix("quality"),
         cost_usd=matrix("cost_usd"),
+        router=router,
     )
 
 
@@ -243,7 +282,7 @@ def table_diff(
         One row for each bucket of either: domain_id, name, model_before and model_after (null
         where the bucket is absent), and `change`: same, changed, added or removed.
     """
-    old, new = (_first_choices(*pair) for pair in (before, after))
+    old, new = (first_choices(*pair) for pair in (before, after))
     joined = old.join(new, on="domain_id", how="full", coalesce=True, suffix="_after").rename(
         {"model_id": "model_before", "model_id_after": "model_after"}
     )
@@ -265,6 +304,7 @@ def table_diff(
     ).sort("domain_id")
 
 
-def _first_choices(buckets: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
+def first_choices(buckets: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
+    """Return domain_id, name and the chosen model_id of each bucket."""
     first = entries.filter(pl.col("rank") == 1).select("bucket", "model_id")
     return buckets.join(first, on="bucket").select("domain_id", "name", "model_id")

@@ -158,7 +158,9 @@ def domain_rows(
     approved = (
         domains_now(events).filter(pl.col("status") == APPROVED).sort("updated_at", "domain_id")
     )
-    membership = approved.select("domain_id", "member_set_id").join(sets, on="member_set_id")
+    membership = approved.select("domain_id", "member_set_id").join(
+        sets, on="member_set_id", maintain_order="left"
+    )
     owner = dict(membership.select("prompt_id", "domain_id").iter_rows())
     owners = [owner.get(prompt_id) for prompt_id in prompt_ids]
     present = sorted({domain_id for domain_id in owners if domain_id is not None})

@@ -105,8 +105,10 @@ def complete_case(outcomes: Outcomes, *, least_coverage: float = 0.9) -> Complet
         If fewer than two models remain, or no prompt was answered by all of them.
     """
     answered = np.isfinite(outcomes.quality)
-    coverage = answered.mean(axis=0)
-    priced = (np.isfinite(outcomes.cost_usd) & answered).mean(axis=0) >= least_coverage * coverage
+    n_prompts = max(len(answered), 1)
+    coverage = answered.sum(axis=0) / n_prompts
+    priced = (np.isfinite(outcomes.cost_usd) & answered).sum(axis=0) / n_prompts
+    priced = priced >= least_coverage * coverage
     priced &= coverage >= least_coverage
     has_cost = bool(priced.sum() >= 2)
     left_out: dict[str, str] = {}

@@ -18,6 +18,9 @@ class Table:
     schema: pl.Schema
     key: tuple[str, ...]
     """Columns whose values are never null and together name one row; rows are kept sorted by it."""
+    numbered: bool = False
+    """Rows are numbered in the order they were made, so a key that is taken means that someone
+    else was faster, not that the row is there already."""
 
     def empty(self) -> pl.DataFrame:
         """Return the table without rows."""
@@ -180,6 +183,7 @@ DOMAIN_EVENTS = Table(
         }
     ),
     key=("event_id",),
+    numbered=True,
 )
 
 MEMBER_SETS = Table(
@@ -246,7 +250,7 @@ ROUTING_TABLES = Table(
     schema=pl.Schema(
         {
             "table_version": pl.Int64,  # 1, 2, …; immutable
-            "content_digest": pl.String,  # equal content keeps its number
+            "input_digest": pl.String,  # the same inputs keep their number
             "created_at": UTC_TIME,
             "published_at": UTC_TIME,  # null is a draft; the newest published one is current
             "encoder_id": pl.String,
@@ -255,9 +259,11 @@ ROUTING_TABLES = Table(
             "quality_value_usd": pl.Float64,  # US dollars that one unit of quality is worth
             "n_prompts": pl.Int64,
             "temperature": pl.Float64,  # of the assigner's softmax
+            "held_out": pl.String,  # JSON: cross-fitted scores, see pipeline.expected
         }
     ),
     key=("table_version",),
+    numbered=True,
 )
 
 BUCKETS = Table(
@@ -299,6 +305,17 @@ TABLE_ENTRIES = Table(
     key=("table_version", "bucket", "rank"),
 )
 
+ROUTERS = Table(
+    name="routers",
+    schema=pl.Schema(
+        {
+            "table_version": pl.Int64,  # absent where the table alone decides
+            "packed": pl.Binary,  # safetensors, as `pipeline.packing` writes them
+        }
+    ),
+    key=("table_version",),
+)
+
 RECEIPT = pl.Schema(
     {
         "model": pl.String,
@@ -329,5 +346,6 @@ STORED = (
     ROUTING_TABLES,
     BUCKETS,
     TABLE_ENTRIES,
+    ROUTERS,
 )
 """Every table in the store, in the order in which they are made."""

@@ -9,6 +9,7 @@ from pipeline.commands.shared import encoder_option, say, store_option
 from pipeline.encoders import load_encoder
 from pipeline.flows.tables import load_model
 from pipeline.store import Store
+from pipeline.table import RoutingModel
 from profiles.errors import UsageError
 from profiles.tables import BUCKETS, TABLE_ENTRIES
 
@@ -40,4 +41,10 @@ def export_command(
     )
     for path in write_artefact(artefact, folder, encoder):
         click.echo(path)
-    say(f"Table {model.table_version} as {form}. Nothing is lost; no prompt text is in it.")
+    say(f"Table {model.table_version} as {form}; no prompt text is in it. {_what_is_lost(model)}")
+
+
+def _what_is_lost(model: RoutingModel) -> str:
+    if model.router is None:
+        return "Nothing is lost."
+    return "It routes by the table alone; the stack's per-prompt refinement stays here."

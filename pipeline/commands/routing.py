@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Literal
 
 import click
 
@@ -87,6 +88,13 @@ def table_group() -> None:
 @click.option("--keep-quality", type=click.FloatRange(0.0, 1.0), default=1.0, show_default=True)
 @click.option("--models", help="The only models that may be used, by comma.")
 @click.option("--reference", help="The safe choice; the best single model by default.")
+@click.option(
+    "--router",
+    type=click.Choice(["stack", "table"]),
+    default="stack",
+    show_default=True,
+    help="What estimates each prompt: the stack of smoothers, or the table alone.",
+)
 @click.option("--publish", is_flag=True, help="Make it the current table at once.")
 def build(
     store: Store,
@@ -95,6 +103,7 @@ def build(
     keep_quality: float,
     models: str | None,
     reference: str | None,
+    router: Literal["stack", "table"],
     *,
     publish: bool,
 ) -> None:
@@ -104,6 +113,7 @@ def build(
         keep_quality=keep_quality,
         model_ids=tuple(part.strip() for part in models.split(",")) if models else (),
         reference_model_id=reference,
+        router=router,
     )
     version = build_table(store, load_encoder(encoder_name), policy)
     if publish:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,38 @@ class Estimator(Protocol):
     def fit(self, prompts: Prompts, outcomes: Outcomes) -> FittedEstimator:
         """Learn from training prompts and their outcomes; row i of both is one prompt."""
         ...
+
+
+Fitted_co = TypeVar("Fitted_co", bound=FittedEstimator, covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutFit(Generic[Fitted_co]):
+    """A fitted estimator and its honest estimates of its own training prompts."""
+
+    estimator: Fitted_co
+    """For unseen prompts."""
+    held_out: Estimates
+    """Row i comes from a fit that did not use the outcomes of row i: choose trade-offs on these."""
+
+
+@runtime_checkable
+class HeldOutEstimator(Protocol):
+    """An estimator that gives held-out estimates with one fit."""
+
+    def fit_held_out(self, prompts: Prompts, outcomes: Outcomes) -> HeldOutFit[FittedEstimator]:
+        """Learn from training prompts, and estimate each of them without its own outcomes."""
+        ...
+
+
+def fit_with_held_out(
+    estimator: Estimator, prompts: Prompts, outcomes: Outcomes, folds: NDArray[np.int64]
+) -> HeldOutFit[FittedEstimator]:
+    """Fit, with held-out estimates: the estimator's own, or by leaving out one fold at a time."""
+    if isinstance(estimator, HeldOutEstimator):
+        return estimator.fit_held_out(prompts, outcomes)
+    held_out = cross_estimate(estimator, prompts, outcomes, folds)
+    return HeldOutFit(estimator=estimator.fit(prompts, outcomes), held_out=held_out)
 
 
 def cross_estimate(

@@ -88,7 +88,7 @@ def build_cells(memberships: NDArray[np.float64], outcomes: Outcomes, reference:
     model's global paired mean by empirical Bayes; the variance within a cell is pooled with ten
     pseudo-observations of the global one.
     """
-    reference_quality = _reference_quality(memberships, outcomes.quality[:, reference])
+    reference_quality = shrunk_quality(memberships, outcomes.quality[:, reference])
     baseline = outcomes.quality[:, reference]
     baseline = np.where(np.isfinite(baseline), baseline, memberships @ reference_quality)
     columns = [
@@ -129,9 +129,10 @@ def _advantages(
     return shrunk.mean, shrunk.sd, n_effective
 
 
-def _reference_quality(
+def shrunk_quality(
     memberships: NDArray[np.float64], quality: NDArray[np.float64]
 ) -> NDArray[np.float64]:
+    """Return one model's mean known quality in each bucket, shrunk to its overall mean."""
     known = np.isfinite(quality)
     total = memberships[known].sum(axis=0)
     means = memberships[known].T @ quality[known] / np.maximum(total, 1e-12)

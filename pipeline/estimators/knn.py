@@ -22,7 +22,8 @@ class NearestNeighbours:
         quality = _filled(outcomes.quality)
         best = self.n_neighbours[0]
         if len(self.n_neighbours) > 1:
-            best = _best_count(self.n_neighbours, prompts.vectors, quality)
+            candidates = np.where(np.isfinite(quality), quality, -np.inf)
+            best = _best_count(self.n_neighbours, prompts.vectors, candidates)
         return FittedNeighbours(
             vectors=prompts.vectors,
             model_ids=outcomes.model_ids,

@@ -11,6 +11,7 @@ from pipeline.embed import Encoder
 from pipeline.estimators.base import Estimator
 from pipeline.estimators.domain_table import DomainTable
 from pipeline.estimators.knn import NearestNeighbours
+from pipeline.estimators.stack import Stack
 from pipeline.evaluate import (
     ChoiceScore,
     Evaluation,
@@ -30,14 +31,16 @@ from pipeline.store import Store
 from pipeline.table import RoutingModel
 from pipeline.taxonomy import present_rows
 from profiles.errors import NotReadyError
-from profiles.outcomes import Outcomes, complete_case, outcome_matrix
+from profiles.outcomes import CompleteCase, Outcomes, complete_case, outcome_matrix
 from profiles.tables import OUTCOMES
 
 ROUTERS: Mapping[str, Estimator] = {
+    "stack": Stack(),
     "domain_table": DomainTable(soft=False),
     "soft_domain_table": DomainTable(soft=True),
     "knn": NearestNeighbours(),
 }
+_NEED_NO_DOMAIN = ("stack", "knn")
 _LEAST_PROMPTS = 20
 
 
@@ -50,6 +53,23 @@ def evaluate_store(
     -------
     Evaluation, dict
         The scores, and the models that were left out with the reason.
+
+    Raises
+    ------
+    NotReadyError
+        If too few prompts were answered by all candidates.
+    """
+    case, splits = splits_of(store, encoder, n_seeds=n_seeds, test_share=test_share)
+    routers = dict(ROUTERS)
+    if splits[0].train.memberships.shape[1] == 1:
+        routers = {name: ROUTERS[name] for name in _NEED_NO_DOMAIN}
+    return evaluate_routers(splits, routers, n_prompts=len(case.rows)), case.left_out
+
+
+def splits_of(
+    store: Store, encoder: Encoder, *, n_seeds: int, test_share: float
+) -> tuple[CompleteCase, list[Split]]:
+    """Split the prompts that all candidates answered, with memberships fitted on each train part.
 
     Raises
     ------
@@ -71,8 +91,7 @@ def evaluate_store(
         splits.append(_split(data, tested))
         bar.update(1)
     bar.close()
-    routers = ROUTERS if data.domains.height else {"knn": ROUTERS["knn"]}
-    return evaluate_routers(splits, routers, n_prompts=len(data.prompt_ids)), case.left_out
+    return case, splits
 
 
 def _split(data: TrainingData, tested: NDArray[np.bool_]) -> Split:
@@ -124,16 +143,18 @@ def score_holdout(
     NotReadyError
         If no prompt is left to score on.
     """
-    first = load_model(store, next(iter(versions.values())))[1]
+    models = {name: load_model(store, version)[1] for name, version in versions.items()}
+    first = next(iter(models.values()))
+    wanted = {model_id for model in models.values() for model_id in model.model_ids}
     learned = set(store.read(OUTCOMES)["prompt_id"])
     prompt_ids, outcomes = outcome_matrix(holdout.outcomes)
-    missing = sorted(set(first.model_ids) - set(outcomes.model_ids))
+    missing = sorted(wanted - set(outcomes.model_ids))
     if missing:
         raise NotReadyError(
             f"The held-out file has no outcome of {missing[0]}, which the table may choose. "
             f"Build a table without it: `promptshed table build --models ...`."
         )
-    outcomes = outcomes.columns(first.model_ids)
+    outcomes = outcomes.columns(tuple(wanted))
     fresh = np.array([prompt_id not in learned for prompt_id in prompt_ids])
     usable = fresh & np.isfinite(outcomes.quality).all(axis=1)
     if not usable.any():
@@ -143,25 +164,35 @@ def score_holdout(
         )
     text_of = dict(holdout.prompts.select("prompt_id", "text").iter_rows())
     kept = [prompt_id for prompt_id, use in zip(prompt_ids, usable, strict=True) if use]
-    vectors = vectors_of(store, encoder, kept, [text_of[prompt_id] for prompt_id in kept])
+    texts = [text_of[prompt_id] for prompt_id in kept]
+    vectors = vectors_of(store, encoder, kept, texts)
     tested = outcomes.rows(usable)
     choices = _reference_choices(first, tested)
-    for name, version in versions.items():
-        model = load_model(store, version)[1]
-        estimates = model.estimate(assign(vectors, model.assigner))
-        choices[name] = choose_by_utility(estimates, quality_value_usd=model.quality_value_usd)
+    for name, model in models.items():
+        estimates = model.estimate(texts, vectors, assign(vectors, model.assigner))
+        chosen = choose_by_utility(estimates, quality_value_usd=model.quality_value_usd)
+        choices[name] = _columns_of(model, tested)[chosen]
     choices["oracle"] = oracle_columns(tested)
     return HoldoutScore(
         n_prompts=len(kept),
         n_skipped=len(prompt_ids) - len(kept),
         reference_model_id=first.model_ids[first.reference],
-        scores=score_choices(choices, tested, reference=first.reference),
+        scores=score_choices(
+            choices, tested, reference=int(_columns_of(first, tested)[first.reference])
+        ),
     )
+
+
+def _columns_of(model: RoutingModel, outcomes: Outcomes) -> NDArray[np.int64]:
+    """Return where the table's models are among the outcomes' columns."""
+    return np.array([outcomes.model_ids.index(model_id) for model_id in model.model_ids])
 
 
 def _reference_choices(model: RoutingModel, tested: Outcomes) -> dict[str, NDArray[np.int64]]:
     n_prompts = len(tested.quality)
-    choices = {"best single": np.full(n_prompts, model.reference)}
+    columns = _columns_of(model, tested)
+    choices = {"best single": np.full(n_prompts, columns[model.reference])}
     if np.isfinite(model.cost_usd).all():
-        choices["cheapest"] = np.full(n_prompts, int(np.argmin(model.cost_usd.mean(axis=0))))
+        cheapest = int(np.argmin(model.cost_usd.mean(axis=0)))
+        choices["cheapest"] = np.full(n_prompts, columns[cheapest])
     return choices

@@ -32,6 +32,6 @@ def decider(
 
     def decide_texts(texts: list[str]) -> pl.DataFrame:
         ids = [prompt_id_of(text) for text in texts]
-        return decide(vectors_of(store, encoder, ids, texts), model)
+        return decide(texts, vectors_of(store, encoder, ids, texts), model)
 
     return decide_texts

@@ -45,8 +45,10 @@ const mix = (w, matrix, m) => w.reduce((sum, share, b) => sum + (share ? share *
 
 function best(utility, cost) {
   const limit = Math.max(...utility) - table.tie;
+  const known = cost.map((c) => (Number.isNaN(c) ? Infinity : c));
   const tied = utility.map((u, m) => m).filter((m) => utility[m] >= limit);
-  return tied.reduce((a, b) => (cost[b] < cost[a] ? b : a));
+  const least = Math.min(...tied.map((m) => known[m]));
+  return tied.find((m) => known[m] <= least * (1 + 1e-9));
 }
 
 function decide(x) {
@@ -63,13 +65,13 @@ function decide(x) {
   return {
     model: table.models[chosen], fallback: table.models[fallback], confidence,
     domain_id: table.buckets[w.indexOf(Math.max(...w))].domain_id,
-    expected_quality: quality[chosen], expected_cost_usd: cost[chosen],
+    expected_quality: quality[chosen], expected_cost_usd: Number.isNaN(cost[chosen]) ? null : cost[chosen],
   };
 }
 
 const rows = readFileSync(join(folder, "conformance.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line));
-const near = (a, b) => Math.abs(a - b) <= 1e-5 * Math.max(1, Math.abs(b ?? 0));
-const agrees = (wanted, found) => (typeof found === "number" && wanted !== null ? near(found, wanted) : wanted === null || found === wanted);
+const near = (a, b) => Math.abs(a - b) <= 1e-5 * Math.max(1, Math.abs(b));
+const agrees = (wanted, found) => (typeof found === "number" && typeof wanted === "number" ? near(found, wanted) : found === wanted);
 const wrong = rows.filter((row) => !Object.entries(decide(row.vector)).every(([key, found]) => agrees(row[key], found)));
 console.log(JSON.stringify({ n_rows: rows.length, n_wrong: wrong.length }));
 process.exit(wrong.length ? 1 : 0);

@@ -29,7 +29,7 @@ def decide(texts):
             "confidence": 0.5,
             "expected_quality": 0.75,
             "expected_cost_usd": [0.25 if long else None for long in is_long],
-            "fallback": [not long for long in is_long],
+            "fallback": ["small" if long else "large" for long in is_long],
             "reason": "test",
             "table_version": 3,
         },
@@ -58,7 +58,7 @@ def test_a_csv_file_gets_receipts(tmp_path):
     assert [row["model"] for row in rows] == ["small", "large", ""]
     assert [row["x"] for row in rows] == ["é", "", "z"]
     assert rows[0]["expected_cost_usd"] == ""
-    assert (rows[1]["expected_cost_usd"], rows[1]["fallback"]) == ("0.25", "false")
+    assert (rows[1]["expected_cost_usd"], rows[1]["fallback"]) == ("0.25", "small")
     assert (rows[1]["domain"], rows[1]["table_version"]) == ("'=maths", "3")
     assert (rows[2]["reason"], rows[2]["table_version"]) == (EMPTY_PROMPT, "")
     assert (summary.n_rows, summary.n_routed, summary.n_unroutable) == (3, 2, 1)

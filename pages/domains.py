@@ -1,0 +1,45 @@
+"""The domains a person approved, the clusters that wait, and all that is known of one."""
+
+import streamlit as st
+
+from pages.ui import format as text
+from pages.ui import reads, shell, shown, subject
+
+st.title("Domains")
+domains, waiting = reads.domains(), reads.waiting()
+shell.require(domains.height + waiting.height)
+
+st.caption(
+    f"{text.counted(domains.height, 'domain')}, approved by a person and keeping their ids for "
+    f"ever; {text.counted(waiting.height, 'cluster')} of the newest run waiting for a decision: "
+    "`promptshed domains approve CLUSTER`."
+)
+catalogue = shown.catalogue(domains, waiting)
+found = subject.load(subject.choose(catalogue))
+st.subheader(text.as_markdown(found.name))
+st.text(found.facts)
+if found.phrases:
+    st.caption("Phrases that set it apart from its neighbours")
+    st.text(" · ".join(found.phrases))
+
+st.markdown("##### What each model does here")
+if found.cells.is_empty():
+    st.write("No outcomes of these prompts are profiled yet. Run `promptshed profile`.")
+else:
+    shown.table(shown.models(found.cells), alt="Quality and cost of each model")
+    st.caption(
+        "n counts outcomes of the prompts that routing puts here while it has not seen them, so it "
+        "can differ from the number of prompts that were approved."
+    )
+
+typical, border, history = st.tabs(["Typical prompts", "Border prompts", "History"])
+with typical:
+    shell.prompts(found.typical)
+with border:
+    st.caption("The members least like the rest: does the name still fit?")
+    shell.prompts(found.border)
+with history:
+    if found.events.is_empty():
+        st.write("Nothing was decided yet.")
+    else:
+        shown.table(shown.events(found.events), alt="What was decided")

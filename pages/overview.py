@@ -1,0 +1,74 @@
+"""What was found, what it rests on, what is asked, and what to do next."""
+
+import polars as pl
+import streamlit as st
+
+from pages.ui import figures, finding, reads, shell
+from pages.ui import format as text
+from pages.ui.colours import model_colours
+from pipeline.expected import THIS_TABLE, cheapest_model, expect
+from pipeline.next_step import next_step
+from pipeline.taxonomy import APPROVED
+
+st.title("Overview")
+progress, table, run = reads.progress(), reads.current_table(), reads.run()
+shell.require(progress.n_prompts)
+
+expectation = None
+if table:
+    expectation = expect(table.held_out, reference_model_id=table.reference_model_id)
+if expectation:
+    st.markdown(f"##### {finding.sentence(expectation)}")
+    st.caption(finding.footnote(expectation))
+
+with st.grid(4, min_column_width=210):
+    if expectation:
+        ours = expectation.option(THIS_TABLE)
+        shell.card(
+            "Expected quality",
+            text.quality(ours["quality"]),
+            delta=finding.points_delta(ours["advantage"]),
+            note="vs best single",
+            help_=finding.scorecard(expectation, cheapest_model(expectation)),
+            link=("pages/models.py", "Quality by domain"),
+        )
+        shell.card(
+            "Expected $ per 1,000",
+            text.dollars_per_1000(ours["cost_usd"]),
+            delta=finding.cost_delta(ours["cost_ratio"]),
+            note="vs best single",
+            help_="Mean cost of 1,000 training prompts, each routed without its own outcome.",
+            link=("pages/policy.py", "The routing table"),
+            less_is_better=True,
+        )
+    shell.card(
+        "Prompts",
+        text.count(progress.n_prompts),
+        note=finding.unclustered(run),
+        help_="Different prompts in the store. Unclustered ones belong to no dense group.",
+        link=("pages/prompt_map.py", "The map"),
+    )
+    shell.card(
+        "Clusters waiting",
+        text.count(progress.n_waiting),
+        note=f"{text.counted(progress.n_domains, 'domain')} approved",
+        help_="Groups of the newest run that no one has approved or rejected yet.",
+        link=("pages/domains.py", "The inbox"),
+    )
+
+st.subheader("Next step")
+shell.show_step(next_step(progress))
+
+domains = reads.domains().filter(pl.col("status") == APPROVED)
+charts = st.grid(2, min_column_width=400, gap="medium")
+if not domains.is_empty():
+    with charts.cell():
+        st.subheader("What is asked", help="Approved domains, and the prompts each was made of.")
+        bars = figures.domain_bars(domains)
+        st.plotly_chart(bars, alt="Prompts in each domain", config=figures.STILL)
+if expectation:
+    with charts.cell():
+        st.subheader("Quality and cost", help="This table beside each model used for everything.")
+        colours = model_colours(reads.model_ids())
+        chart = figures.frontier(expectation, colours)
+        st.plotly_chart(chart, alt="Expected quality and cost", config=figures.STILL)

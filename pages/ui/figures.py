@@ -1,0 +1,321 @@
+"""Frames to Plotly figures. Colours work on light and dark, and for colour-blind eyes.
+
+Plotly reads some HTML in labels, so every foreign text goes through `format.as_label`, and hovers
+are ready-made texts instead of templates. No figure holds the text of a prompt.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+import polars as pl
+
+from pages.ui import format as text
+from pages.ui.colours import NEUTRAL, PALETTE, SYMBOLS
+from pipeline.atlas import NO_DOMAIN, UNCLUSTERED
+from pipeline.expected import THIS_TABLE, Expectation
+from pipeline.frontier import upper_hull
+
+STILL = {"displayModeBar": False}
+"""Plotly settings of a chart that is not zoomed or selected on."""
+_ROW_PX = 34
+_MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
+_LABEL = 44
+_N_BETWEEN = 60
+_LEGEND_ROW_PX, _LEGEND_COLUMNS = 20, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One way to look at a profile: which column, how it is drawn and how it is written."""
+
+    column: str
+    title: str
+    is_diverging: bool = False
+
+
+MEASURES: Mapping[str, Measure] = {
+    "Quality": Measure(column="quality", title="expected quality, 0 to 1"),
+    "Difference": Measure(
+        column="difference", title="quality minus the reference model's, points", is_diverging=True
+    ),
+    "Cost": Measure(column="cost_usd", title="$ per 1,000 prompts"),
+    "n": Measure(column="n", title="outcomes with a known quality"),
+}
+
+
+def domain_bars(domains: pl.DataFrame) -> go.Figure:
+    """Draw the size of each domain (columns name and n_prompts), the largest on top."""
+    rows = domains.sort("n_prompts", "name", descending=[False, True])
+    names = [text.as_label(name) for name in rows["name"]]
+    figure = go.Figure(
+        go.Bar(
+            x=rows["n_prompts"].to_list(),
+            y=list(range(rows.height)),
+            orientation="h",
+            marker_color=PALETTE[0],
+            text=[text.count(n) for n in rows["n_prompts"]],
+            textposition="outside",
+            cliponaxis=False,
+            hovertext=names,
+            hoverinfo="text",
+        )
+    )
+    figure.update_yaxes(tickvals=list(range(rows.height)), ticktext=names, showgrid=False)
+    figure.update_xaxes(visible=False, rangemode="tozero")
+    return _finish(figure, height=_ROW_PX * max(rows.height, 1) + 24, right=56)
+
+
+def frontier(expectation: Expectation, colours: Mapping[str, str]) -> go.Figure:
+    """Draw expected cost and quality of the table and of each single model with both known."""
+    known = expectation.options.filter(
+        pl.col("cost_usd").is_not_null() & pl.col("quality").is_not_null()
+    )
+    ours_last = known.sort(pl.col("option") == THIS_TABLE, "option")
+    figure = go.Figure(_mixes(known.filter(pl.col("model_id").is_not_null())))
+    figure.add_traces([_option(row, colours) for row in ours_last.iter_rows(named=True)])
+    figure.update_xaxes(title="cost, $ per 1,000 prompts (log)", type="log", dtick=1)
+    figure.update_yaxes(title="quality", tickformat=".2f")
+    figure.update_layout(legend={"orientation": "h", "y": -0.28, "x": 0})
+    return _finish(figure, height=380, bottom=90)
+
+
+def _mixes(singles: pl.DataFrame) -> list[go.Scatter]:
+    """Draw the zero router: what random mixes of single models reach."""
+    costs, qualities = singles["cost_usd"].to_numpy(), singles["quality"].to_numpy()
+    positive = costs > 0
+    if positive.sum() < 2:
+        return []
+    cost, quality = upper_hull(costs[positive], qualities[positive])
+    between = np.union1d(np.geomspace(cost[0], cost[-1], _N_BETWEEN), cost)
+    return [
+        go.Scatter(
+            x=1000 * between,
+            y=np.interp(between, cost, quality),
+            mode="lines",
+            line={"color": NEUTRAL, "width": 1.5, "dash": "dot"},
+            name="random mixes of single models",
+            hoverinfo="name",
+        )
+    ]
+
+
+def _option(row: Mapping[str, object], colours: Mapping[str, str]) -> go.Scatter:
+    is_table = row["option"] == THIS_TABLE
+    name = text.as_label(str(row["option"]))
+    cost, quality = float(str(row["cost_usd"])), float(str(row["quality"]))
+    price = text.dollars_per_1000(cost)
+    return go.Scatter(
+        x=[1000 * cost],
+        y=[quality],
+        name=name,
+        mode="markers",
+        marker={
+            "size": 20 if is_table else 13,
+            "symbol": "star" if is_table else "circle",
+            "color": NEUTRAL if is_table else colours[str(row["option"])],
+            "line": {"width": 1.5, "color": "#FFFFFF" if is_table else NEUTRAL},
+        },
+        hovertext=[f"{name}<br>quality {text.quality(quality)}<br>{price} per 1,000 prompts"],
+        hoverinfo="text",
+    )
+
+
+def prompt_map(points: pl.DataFrame, column: str, colours: Mapping[str, str] | None) -> go.Figure:
+    """Draw prompts as WebGL points, one trace for each group, largest first.
+
+    Parameters
+    ----------
+    points
+        Columns x, y and `column`.
+    colours
+        Colour of each group; None gives them by size, with another symbol for each round.
+    """
+    sizes = points.group_by(column).len("n").sort(["n", column], descending=[True, False])
+    ungrouped = pl.col(column).is_in([UNCLUSTERED, NO_DOMAIN])
+    groups = sizes.filter(~ungrouped)[column].to_list()
+    figure = go.Figure()
+    for name in sizes.filter(ungrouped)[column]:  # first, so that the groups lie on top
+        figure.add_trace(_cloud(points, column, name, NEUTRAL, "circle-open"))
+    for place, name in enumerate(groups):
+        colour = colours[name] if colours else PALETTE[place % len(PALETTE)]
+        symbol = "circle" if colours else SYMBOLS[place // len(PALETTE) % len(SYMBOLS)]
+        figure.add_trace(_cloud(points, column, name, colour, symbol))
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    figure.update_layout(
+        dragmode="lasso",
+        uirevision="map",
+        hoverlabel={"namelength": -1},
+        legend={"itemsizing": "constant", "orientation": "h", "y": 0, "yanchor": "top"},
+    )
+    return _finish(figure, height=560 + _LEGEND_ROW_PX * -(-sizes.height // _LEGEND_COLUMNS))
+
+
+def _cloud(points: pl.DataFrame, column: str, name: str, colour: str, symbol: str) -> go.Scattergl:
+    rows = points.filter(pl.col(column) == name)
+    is_open = symbol.endswith("open")
+    return go.Scattergl(
+        x=rows["x"].to_numpy(),
+        y=rows["y"].to_numpy(),
+        mode="markers",
+        name=f"{text.as_label(name, longest=36)} ({text.count(rows.height)})",
+        marker={
+            "color": colour,
+            "symbol": symbol,
+            "size": 5,
+            "opacity": 0.6 if is_open else 0.85,
+        },
+        hoverinfo="name",
+        legendrank=2000 if is_open else 1000,
+        unselected={"marker": {"opacity": 0.12}},
+    )
+
+
+def heat_map(grid: pl.DataFrame, measure: Measure) -> go.Figure:
+    """Draw domains × models (the output of `profiles.grid.profile_grid`, in its order).
+
+    Cells with few outcomes are hatched; an unknown value has no colour and a dash.
+    """
+    elements = grid["element"].unique(maintain_order=True).to_list()
+    models = grid["model_id"].unique(maintain_order=True).to_list()
+    rows = {
+        (elements.index(row["element"]), models.index(row["model_id"])): row
+        for row in grid.iter_rows(named=True)
+    }
+    names = dict(grid.select("element", "name").iter_rows())
+    values = _matrix(rows, (len(elements), len(models)), measure)
+    shown = [
+        [written(rows[i, j], measure) for j in range(len(models))] for i in range(len(elements))
+    ]
+    figure = go.Figure(
+        go.Heatmap(
+            z=np.log10(values) if measure.column == "cost_usd" else values,
+            text=shown,
+            texttemplate="%{text}",
+            textfont={"size": 13},
+            hovertext=[
+                [hover(rows[i, j]) for j in range(len(models))] for i in range(len(elements))
+            ],
+            hoverinfo="text",
+            hoverongaps=False,
+            showscale=False,
+            xgap=2,
+            ygap=2,
+            **_scale(values, measure),
+        )
+    )
+    _hatch(figure, [place for place, row in rows.items() if row["is_few"]])
+    _mark_uncoloured(figure, values, shown)
+    figure.update_xaxes(
+        tickvals=list(range(len(models))),
+        ticktext=[text.as_label(model_id, longest=32) for model_id in models],
+        side="top",
+        range=[-0.5, len(models) - 0.5],
+        showgrid=False,
+        zeroline=False,
+        ticklen=0,
+    )
+    figure.update_yaxes(
+        tickvals=list(range(len(elements))),
+        ticktext=[text.as_label(names[element], longest=_LABEL) for element in elements],
+        range=[len(elements) - 0.5, -0.5],
+        showgrid=False,
+        zeroline=False,
+        ticklen=0,
+    )
+    figure.update_layout(barmode="overlay", bargap=0)
+    return _finish(figure, height=_ROW_PX * len(elements) + 60, top=36)
+
+
+def written(row: Mapping[str, object], measure: Measure) -> str:
+    """Return what a cell says."""
+    value = row[measure.column]
+    if not isinstance(value, int | float):
+        return text.DASH
+    return {
+        "quality": text.quality,
+        "difference": lambda points: text.points(points).removesuffix(" points"),
+        "cost_usd": text.dollars_per_1000,
+        "n": text.count,
+    }[measure.column](value)
+
+
+def hover(row: Mapping[str, object]) -> str:
+    """Return everything that is known of a cell, as lines for a hover."""
+    numbers = {key: value if isinstance(value, int | float) else None for key, value in row.items()}
+    domain, model, reference = (
+        text.as_label(str(row[key])) for key in ("name", "model_id", "reference_model_id")
+    )
+    interval = text.interval(numbers["quality_lo"], numbers["quality_hi"])
+    gain = text.points_interval(numbers["difference_lo"], numbers["difference_hi"])
+    price = text.dollars_per_1000(numbers["cost_usd"])
+    n, n_cost = text.count(numbers["n"]), text.count(numbers["n_cost"])
+    lines = [
+        f"{domain} · {model}",
+        f"quality {text.quality(numbers['quality'])} (95 %: {interval}), n {n}",
+        f"against {reference}: {text.points(numbers['difference'])} (95 %: {gain})",
+        f"{price} per 1,000 prompts, n {n_cost}",
+    ]
+    if row["is_few"]:
+        lines.append("few outcomes: leans on the other cells")
+    return "<br>".join(lines)
+
+
+def _matrix(
+    rows: Mapping[tuple[int, int], Mapping[str, object]], shape: tuple[int, int], measure: Measure
+) -> np.ndarray:
+    values = np.full(shape, np.nan)
+    for place, row in rows.items():
+        value = row[measure.column]
+        if isinstance(value, int | float) and (value > 0 or measure.column != "cost_usd"):
+            values[place] = value
+    return values
+
+
+def _scale(values: np.ndarray, measure: Measure) -> dict[str, object]:
+    if not measure.is_diverging:
+        return {}
+    most = float(np.nanmax(np.abs(values), initial=0.01))
+    # the theme's diverging scale, which it keeps for ranges on both sides of 0
+    return {"zmin": -most, "zmax": most, "autocolorscale": True}
+
+
+def _hatch(figure: go.Figure, places: Sequence[tuple[int, int]]) -> None:
+    if not places:
+        return
+    figure.add_trace(
+        go.Bar(
+            x=[j for _, j in places],
+            y=[0.96] * len(places),
+            base=[i - 0.48 for i, _ in places],
+            width=0.97,
+            marker={
+                "color": "rgba(0,0,0,0)",
+                "line": {"width": 0},
+                "pattern": {
+                    "shape": "/",
+                    "fgcolor": "rgba(128,132,140,0.55)",
+                    "bgcolor": "rgba(0,0,0,0)",
+                    "size": 8,
+                    "solidity": 0.12,
+                },
+            },
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    )
+
+
+def _mark_uncoloured(figure: go.Figure, values: np.ndarray, shown: Sequence[Sequence[str]]) -> None:
+    for i, j in np.argwhere(np.isnan(values)):
+        figure.add_annotation(x=int(j), y=int(i), text=shown[i][j], showarrow=False)
+
+
+def _finish(
+    figure: go.Figure, *, height: int, right: int = 8, top: int = 8, bottom: int = 8
+) -> go.Figure:
+    return figure.update_layout(
+        height=height, margin=_MARGIN | {"r": right, "t": top, "b": bottom}, title_text=""
+    )

@@ -1,0 +1,108 @@
+"""The finding in words, as Markdown with every foreign name escaped."""
+
+import json
+
+from pages.ui import format as text
+from pages.ui.reads import Run
+from pipeline.expected import THIS_TABLE, Expectation
+
+_MOST_NAMED = 3
+
+
+def sentence(expectation: Expectation) -> str:
+    """Say what the table does, what it is expected to gain and what that is compared with."""
+    table = expectation.option(THIS_TABLE)
+    if expectation.shares["model_id"].to_list() == [expectation.reference_model_id]:
+        return (
+            f"Every prompt goes to **{text.as_markdown(expectation.reference_model_id)}**, the "
+            "best single model: no other one is better value for any of them."
+        )
+    reference = text.as_markdown(expectation.reference_model_id)
+    cost = (
+        f" and cost **{text.cost_change(table['cost_ratio'])}**"
+        if table["cost_ratio"] is not None
+        else ""
+    )
+    return (
+        f"Sending {_shares(expectation)} changed quality by "
+        f"**{text.points(table['advantage'])}** (95 % interval "
+        f"{text.points_interval(table['advantage_lo'], table['advantage_hi'])}){cost}, compared "
+        f"with {reference} for everything."
+    )
+
+
+def footnote(expectation: Expectation) -> str:
+    """Say where the numbers come from, and what they are not."""
+    return (
+        f"Measured on n = {text.count(expectation.n_prompts)} training prompts, each routed by an "
+        "estimate made without its own outcome. The best single model is the baseline. The "
+        "trade-off was chosen on the same prompts; `promptshed evaluate` measures it on prompts "
+        "held back."
+    )
+
+
+def refinement(policy: str) -> str:
+    """Say how the table of a policy (JSON) is applied to a prompt."""
+    if json.loads(policy).get("router") == "table":
+        return "Each prompt mixes the rows below by how likely it belongs to each domain."
+    return (
+        "The rows below say what is best on average in each domain. Routing refines them prompt "
+        "by prompt, so a prompt may get another model than its domain's first choice."
+    )
+
+
+def scorecard(expectation: Expectation, cheapest: str | None) -> str:
+    """Say what this table, the best single and the cheapest model reach, for a tooltip."""
+    options = {"This table": THIS_TABLE, "Best single": expectation.reference_model_id}
+    if cheapest is not None:
+        options["Cheapest"] = cheapest
+    return "\n\n".join(_scored(label, expectation, name) for label, name in options.items())
+
+
+def unclustered(run: Run | None) -> str:
+    """Say how many prompts of a run are in no cluster."""
+    if run is None:
+        return "not clustered yet"
+    return f"{text.share(run.n_unclustered / max(run.n_prompts, 1))} unclustered"
+
+
+def cost_delta(ratio: float | None) -> str | None:
+    """Return a change of cost for `st.metric`, which wants an ASCII sign in front.
+
+    >>> cost_delta(0.9), cost_delta(1.25), cost_delta(None)
+    ('-10 %', '+25 %', None)
+    """
+    if ratio is None:
+        return None
+    return f"{'-' if ratio < 1 else '+'}{text.share(abs(1 - ratio))}"
+
+
+def points_delta(difference: float | None) -> str | None:
+    """Return a difference of quality for `st.metric`.
+
+    >>> points_delta(-0.0102)
+    '-1.0 points'
+    """
+    return None if difference is None else text.points(difference).replace("−", "-")
+
+
+def _scored(label: str, expectation: Expectation, name: str) -> str:
+    row = expectation.option(name)
+    model = "" if name == THIS_TABLE else f" ({text.as_markdown(name)})"
+    gain = text.points_interval(row["advantage_lo"], row["advantage_hi"])
+    return (
+        f"{label}{model}: quality {text.quality(row['quality'])}, "
+        f"{text.points(row['advantage'])} against the best single model (95 % interval {gain}), "
+        f"\\{text.dollars_per_1000(row['cost_usd'])} per 1,000."
+    )
+
+
+def _shares(expectation: Expectation) -> str:
+    pairs = list(expectation.shares.select("model_id", "share").iter_rows())
+    named = [f"**{text.share(share)}** to {text.as_markdown(model)}" for model, share in pairs]
+    if len(named) == 1:
+        return f"every prompt to {text.as_markdown(pairs[0][0])}"
+    n_rest = len(named) - _MOST_NAMED
+    if n_rest > 0:
+        named[_MOST_NAMED:] = [f"the rest to {n_rest} more"]
+    return f"{', '.join(named[:-1])} and {named[-1]}".replace("** to", "** of the prompts to", 1)

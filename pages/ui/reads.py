@@ -1,0 +1,208 @@
+"""The only cached reads: frames of the store, read again when its file changes."""
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+import streamlit as st
+
+from pipeline.atlas import map_frame
+from pipeline.flows.curation import read_proposals
+from pipeline.flows.progress import read_progress
+from pipeline.next_step import Progress
+from pipeline.store import DEFAULT_PATH, Store
+from pipeline.table import first_choices
+from pipeline.taxonomy import domains_now
+from profiles.profile import ALL, build_profile
+from profiles.tables import (
+    BUCKETS,
+    CLUSTERS,
+    DOMAIN_EVENTS,
+    MEMBER_SETS,
+    MEMBERS,
+    OUTCOMES,
+    PROFILE_CELLS,
+    PROFILES,
+    PROMPTS,
+    ROUTING_TABLES,
+    RUNS,
+    STORED,
+    TABLE_ENTRIES,
+    Table,
+)
+
+_BUSY_WAIT_S = 3.0
+_TABLES = {table.name: table for table in STORED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The newest discovery."""
+
+    run_id: str
+    created_at: datetime
+    n_prompts: int
+    n_unclustered: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """The routing table in use."""
+
+    table_version: int
+    published_at: datetime
+    reference_model_id: str
+    held_out: str
+    """JSON of its cross-fitted scores, for `pipeline.expected.expect`."""
+
+
+def store() -> Store:
+    """Return the store that `promptshed app --store` names."""
+    return Store(path=Path(os.environ.get("PROMPTSHED_STORE", DEFAULT_PATH)), wait_s=_BUSY_WAIT_S)
+
+
+def read(table: Table, **equals: object) -> pl.DataFrame:
+    """Return rows of a table, as `Store.read` does."""
+    return _read(*_version(), table.name, tuple(equals.items()))
+
+
+def progress() -> Progress:
+    """Return how far the store has come."""
+    return _progress(*_version())
+
+
+def run() -> Run | None:
+    """Return the newest run; None if there is none."""
+    newest = read(RUNS).sort("created_at").tail(1).select(*Run.__dataclass_fields__)
+    return next((Run(**row) for row in newest.iter_rows(named=True)), None)
+
+
+def current_table() -> Published | None:
+    """Return the table published last; None if none is."""
+    published = read(ROUTING_TABLES).filter(pl.col("published_at").is_not_null())
+    newest = published.sort("published_at").tail(1).select(*Published.__dataclass_fields__)
+    return next((Published(**row) for row in newest.iter_rows(named=True)), None)
+
+
+def table_rows(version: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the buckets and the entries of a table version."""
+    return read(BUCKETS, table_version=version), read(TABLE_ENTRIES, table_version=version)
+
+
+def profile_cells() -> pl.DataFrame:
+    """Return the cells of the newest profile; empty if there is none."""
+    newest = read(PROFILES).sort("created_at")["profile_id"].to_list()
+    return read(PROFILE_CELLS, profile_id=newest[-1]) if newest else PROFILE_CELLS.empty()
+
+
+def domains() -> pl.DataFrame:
+    """Return the domains as decided so far, with `n_prompts`, largest first."""
+    return _domains(*_version())
+
+
+def waiting() -> pl.DataFrame:
+    """Return the clusters of the newest run that wait for a decision, largest first."""
+    return _waiting(*_version())
+
+
+def map_points() -> pl.DataFrame:
+    """Return every prompt of the newest run with its place and groups."""
+    return _map_points(*_version())
+
+
+def texts(prompt_ids: tuple[str, ...]) -> pl.DataFrame:
+    """Return prompt_id, text and label of some prompts, in the order they were asked for."""
+    order = pl.DataFrame({"prompt_id": prompt_ids}, schema={"prompt_id": pl.String})
+    return order.join(_texts(*_version(), prompt_ids), on="prompt_id", maintain_order="left")
+
+
+def cluster_cells(cluster_id: int) -> pl.DataFrame:
+    """Return what each model did on the prompts of a cluster, as PROFILE_CELLS of `all`."""
+    return _cluster_cells(*_version(), cluster_id)
+
+
+def model_ids() -> tuple[str, ...]:
+    """Return every model of the store, sorted."""
+    return _model_ids(*_version())
+
+
+def _version() -> tuple[str, int]:
+    here = store()
+    return str(here.path), here.modified_ns()
+
+
+# Every cached function takes the path and the time of the last change: they are its key.
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _read(
+    path: str, modified_ns: int, name: str, equals: tuple[tuple[str, object], ...]
+) -> pl.DataFrame:
+    return _at(path, modified_ns).read(_TABLES[name], **dict(equals))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _progress(path: str, modified_ns: int) -> Progress:
+    return read_progress(_at(path, modified_ns))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _domains(path: str, modified_ns: int) -> pl.DataFrame:
+    here = _at(path, modified_ns)
+    sizes = here.read(MEMBER_SETS).group_by("member_set_id").len("n_prompts")
+    folded = domains_now(here.read(DOMAIN_EVENTS)).join(sizes, on="member_set_id", how="left")
+    return folded.sort(["n_prompts", "domain_id"], descending=[True, False])
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _waiting(path: str, modified_ns: int) -> pl.DataFrame:
+    here = _at(path, modified_ns)
+    if here.read(RUNS).is_empty():
+        return CLUSTERS.empty()
+    return read_proposals(here).filter(status="waiting").sort("cluster_id")
+
+
+@st.cache_data(max_entries=4, show_spinner="Reading the map")
+def _map_points(path: str, modified_ns: int) -> pl.DataFrame:
+    here, newest, published = _at(path, modified_ns), run(), current_table()
+    run_id = newest.run_id if newest else ""
+    return map_frame(
+        here.read(MEMBERS, run_id=run_id),
+        here.read(CLUSTERS, run_id=run_id),
+        (here.read(DOMAIN_EVENTS), here.read(MEMBER_SETS)),
+        first_choices(*table_rows(published.table_version if published else 0)),
+    )
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _texts(path: str, modified_ns: int, prompt_ids: tuple[str, ...]) -> pl.DataFrame:
+    return _at(path, modified_ns).read_among(PROMPTS, "prompt_id", prompt_ids)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _cluster_cells(path: str, modified_ns: int, cluster_id: int) -> pl.DataFrame:
+    here, newest = _at(path, modified_ns), run()
+    run_id = newest.run_id if newest else ""
+    members = here.read(MEMBERS, run_id=run_id, cluster_id=cluster_id)
+    outcomes = here.read_among(OUTCOMES, "prompt_id", members["prompt_id"].to_list())
+    if outcomes.is_empty():
+        return PROFILE_CELLS.empty()
+    elements = members.select("prompt_id", element=pl.lit("cluster"))
+    return (
+        build_profile(outcomes, elements)
+        .filter(element=ALL)
+        .with_columns(profile_id=pl.lit("cluster"))
+    )
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _model_ids(path: str, modified_ns: int) -> tuple[str, ...]:
+    here = _at(path, modified_ns)
+    known = here.read(PROFILE_CELLS)["model_id"], here.read(TABLE_ENTRIES)["model_id"]
+    return tuple(pl.concat(known).unique().sort())
+
+
+def _at(path: str, _modified_ns: int) -> Store:
+    return Store(path=Path(path), wait_s=_BUSY_WAIT_S)

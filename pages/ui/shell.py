@@ -1,0 +1,126 @@
+"""What frames every page: the sidebar, the empty states, and a store that cannot be read."""
+
+from collections.abc import Sequence
+
+import polars as pl
+import streamlit as st
+
+from pages.ui import format as text
+from pages.ui import reads
+from pipeline.next_step import Step, next_step
+from profiles.errors import StoreError
+
+_DROP = (
+    "<path d='M16 2C11 9 6 14 6 20a10 10 0 0 0 9 9.9V21l-4-4 1.6-1.6L16 18.8l3.4-3.4L21 17l-4 4"
+    "v8.9A10 10 0 0 0 26 20C26 14 21 9 16 2z' fill='#2F86C9'/>"
+)
+ICON = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'>{_DROP}</svg>"
+"""A drop that a watershed divides; inline, because a named icon is fetched from the network."""
+LOGO = (
+    f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 168 32'>{_DROP}<text x='36' y='23' "
+    "font-family='Segoe UI, Roboto, Helvetica, Arial, sans-serif' font-size='21' font-weight='600' "
+    "fill='#2F86C9'>Promptshed</text></svg>"
+)
+
+
+def sidebar() -> None:
+    """Say which store, run and table every number on the page comes from."""
+    run, table = reads.run(), reads.current_table()
+    with st.sidebar.container(gap=None):
+        _fact("Store", reads.store().path.name, "The file that every page reads.")
+        _fact(
+            "Newest run",
+            f"{text.when(run.created_at)} · {text.count(run.n_prompts)} prompts"
+            if run
+            else text.DASH,
+            "The last time prompts were grouped into clusters. Times are UTC.",
+        )
+        _fact(
+            "Published table",
+            f"version {table.table_version} · {text.when(table.published_at)}"
+            if table
+            else text.DASH,
+            "The routing table that `promptshed route` uses. Times are UTC.",
+        )
+
+
+def store_problem(error: StoreError) -> None:
+    """Show what is wrong with the store and what to do, in place of the page."""
+    st.title("The store cannot be read")
+    st.code(str(error), language=None, wrap_lines=True)
+    st.write("`promptshed doctor` checks the store and says more. This page tries again:")
+    st.button("Try again", icon=":material/refresh:")
+
+
+def require(is_there: object, step: Step | None = None) -> None:
+    """Stop with the next step unless there is something to show."""
+    if is_there:
+        return
+    show_step(step or next_step(reads.progress()))
+    st.stop()
+
+
+def card(
+    label: str,
+    value: str,
+    *,
+    note: str,
+    help_: str,
+    link: tuple[str, str],
+    delta: str | None = None,
+    less_is_better: bool = False,
+) -> None:
+    """Show one number with what it is compared with, and the page that explains it."""
+    with st.container(border=True, height="stretch", gap="xsmall"):
+        st.metric(
+            label,
+            value,
+            delta=delta,
+            delta_color="inverse" if less_is_better else "normal",
+            delta_description=note if delta else None,
+            help=help_,
+        )
+        if not delta:
+            st.caption(note)
+        page, title = link
+        st.page_link(page, label=title, icon=":material/arrow_forward:", icon_position="right")
+
+
+def show_step(step: Step) -> None:
+    """Show one thing to do and the commands that do it."""
+    with st.container(border=True, gap="small"):
+        st.markdown(f":material/arrow_forward: **{step.text}**")
+        st.code("\n".join(step.commands), language=None)
+
+
+def choose_version(label: str, tables: pl.DataFrame, *, first: int, key: str) -> int:
+    """Let one of the ROUTING_TABLES rows be chosen; `first` is preselected."""
+    current, versions = reads.current_table(), tables["table_version"].to_list()
+    published = set(tables.filter(pl.col("published_at").is_not_null())["table_version"])
+
+    def name(version: int) -> str:
+        if current and version == current.table_version:
+            return f"{version} (current)"
+        return f"{version} ({'published earlier' if version in published else 'draft'})"
+
+    chosen = st.selectbox(
+        label,
+        versions,
+        index=versions.index(first),
+        format_func=name,
+        key=key,
+        help="Tables never change once built. `promptshed route` uses the one published last.",
+    )
+    return first if chosen is None else chosen
+
+
+def prompts(prompt_ids: Sequence[str]) -> None:
+    """Show prompts as plain text, one in each box."""
+    for prompt in reads.texts(tuple(prompt_ids))["text"]:
+        with st.container(border=True):
+            st.text(text.excerpt(prompt))
+
+
+def _fact(label: str, value: str, help_: str) -> None:
+    st.caption(label, help=help_)
+    st.text(value)

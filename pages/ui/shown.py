@@ -1,0 +1,222 @@
+"""Frames as tables show them: chosen columns, units a person reads, and headings with help."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from pages.ui import format as text
+from profiles.grid import UNASSIGNED_NAME
+from profiles.profile import ALL, UNASSIGNED
+
+CLUSTER = "cluster-"
+"""What the key of a waiting cluster starts with; a domain's key is its id."""
+_MOST_WITHOUT_SCROLLING = 24
+_INTERVAL_HELP = "Where the true value lies with 95 % probability, given the data."
+_POINTS_HELP = "Hundredths of quality, against the reference model. Positive is better."
+
+COLUMNS: Mapping[str, object] = {
+    "Name": st.column_config.TextColumn(width=260),
+    "Domain": st.column_config.TextColumn(width="medium"),
+    "Model": st.column_config.TextColumn(width="medium"),
+    "Prompts": st.column_config.NumberColumn(format="%,d"),
+    "n": st.column_config.NumberColumn(
+        format="%,.0f", help="How many outcomes with a known quality the numbers rest on."
+    ),
+    "Quality": st.column_config.NumberColumn(
+        format="%.3f", help="Expected quality, from 0 to 1; few outcomes lean on the average."
+    ),
+    "95 % interval": st.column_config.TextColumn(help=_INTERVAL_HELP),
+    "Points": st.column_config.NumberColumn(format="%+.1f", help=_POINTS_HELP),
+    "Points, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
+    "$ per 1,000": st.column_config.NumberColumn(
+        format="%.3f", help="Expected US dollars for a thousand prompts."
+    ),
+    "Tokens in": st.column_config.NumberColumn(format="%,.0f", help="Mean of one prompt."),
+    "Tokens out": st.column_config.NumberColumn(format="%,.0f", help="Mean of one answer."),
+    "Latency p50, s": st.column_config.NumberColumn(format="%.1f", help="Half are faster."),
+    "Latency p95, s": st.column_config.NumberColumn(format="%.1f", help="19 of 20 are faster."),
+    "Margin, $ per 1,000": st.column_config.NumberColumn(
+        format="%.3f", help="Value lost by taking the next model instead, for a thousand prompts."
+    ),
+    "A point is worth": st.column_config.TextColumn(
+        help="What one more hundredth of quality on one prompt may cost, in US dollars."
+    ),
+    "Why": st.column_config.TextColumn(width="large"),
+    "Prompt": st.column_config.TextColumn(width="large"),
+}
+
+
+def table(
+    frame: pl.DataFrame,
+    *,
+    alt: str,
+    key: str | None = None,
+    on_select: Callable[[], None] | None = None,
+) -> None:
+    """Show a frame with headings and help; unknown is a dash. A click may select one row."""
+    shared: dict[str, Any] = {
+        "hide_index": True,
+        "column_config": {name: COLUMNS[name] for name in frame.columns if name in COLUMNS},
+        "placeholder": text.DASH,
+        "alt": alt,
+        "height": "content" if frame.height <= _MOST_WITHOUT_SCROLLING else "auto",
+    }
+    if on_select is None:
+        st.dataframe(frame, **shared)
+    else:
+        st.dataframe(frame, **shared, key=key, on_select=on_select, selection_mode="single-row")
+
+
+def catalogue(domains: pl.DataFrame, waiting: pl.DataFrame) -> pl.DataFrame:
+    """Return domains and waiting clusters in one list, keyed as in the address of the page.
+
+    Columns Key (not for show), Name, Prompts, Status, By and Changed; approved ones first.
+    """
+    decided = domains.select(
+        Key=pl.col("domain_id"),
+        Name=pl.col("name"),
+        Prompts=pl.col("n_prompts").cast(pl.Int64),
+        Status=pl.col("status"),
+        By=pl.col("approved_by"),
+        Changed=_time("updated_at"),
+    )
+    offered = waiting.select(
+        Key=pl.lit(CLUSTER) + pl.col("cluster_id").cast(pl.String),
+        Name=pl.col("name"),
+        Prompts=pl.col("n_prompts"),
+        Status=pl.lit("waiting"),
+        By=pl.lit(None, dtype=pl.String),
+        Changed=pl.lit(None, dtype=pl.String),
+    )
+    return pl.concat([decided, offered]).sort(
+        ["Status", "Prompts", "Key"], descending=[False, True, False]
+    )
+
+
+def events(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return what was decided, newest first."""
+    return rows.sort("event_id", descending=True).select(
+        When=_time("occurred_at"),
+        What=pl.col("verb"),
+        Name=pl.col("name"),
+        By=pl.col("actor"),
+        Reason=pl.col("reason"),
+    )
+
+
+def models(cells: pl.DataFrame) -> pl.DataFrame:
+    """Return profile cells of one element, one row for each model, best first."""
+    return cells.sort(["quality", "model_id"], descending=[True, False], nulls_last=True).select(
+        pl.col("model_id").alias("Model"),
+        pl.col("quality").alias("Quality"),
+        _interval("quality_lo", "quality_hi").alias("95 % interval"),
+        pl.col("n"),
+        (1000 * pl.col("cost_usd")).alias("$ per 1,000"),
+        pl.col("n_tokens_in").alias("Tokens in"),
+        pl.col("n_tokens_out").alias("Tokens out"),
+        pl.col("latency_p50_s").alias("Latency p50, s"),
+        pl.col("latency_p95_s").alias("Latency p95, s"),
+    )
+
+
+def overall(cells: pl.DataFrame) -> pl.DataFrame:
+    """Return `models` over all prompts."""
+    return models(cells.filter(element=ALL))
+
+
+def routes(buckets: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
+    """Return the first choice of each bucket, the largest bucket first, the unassigned last."""
+    first = entries.filter(pl.col("rank") == 1)
+    return (
+        by_size(buckets)
+        .join(first, on="bucket", maintain_order="left")
+        .select(
+            pl.col("name").alias("Domain"),
+            pl.col("n_prompts").alias("Prompts"),
+            pl.col("model_id").alias("Model"),
+            *_choice_columns(),
+            pl.col("reason").alias("Why"),
+        )
+    )
+
+
+def by_size(buckets: pl.DataFrame) -> pl.DataFrame:
+    """Return bucket, name in plain words and n_prompts; the largest first, the unassigned last."""
+    return buckets.sort(
+        [pl.col("domain_id") == UNASSIGNED, "n_prompts", "bucket"], descending=[False, True, False]
+    ).select("bucket", "n_prompts", name=_bucket_name())
+
+
+def alternatives(entries: pl.DataFrame) -> pl.DataFrame:
+    """Return all models of one bucket by rank."""
+    return entries.sort("rank").select(
+        pl.col("rank").alias("Rank"),
+        pl.col("model_id").alias("Model"),
+        *_choice_columns(),
+        pl.when(pl.col("rank") < pl.col("rank").max())
+        .then(1000 * pl.col("margin_usd"))
+        .alias("Margin, $ per 1,000"),
+    )
+
+
+def versions(tables: pl.DataFrame) -> pl.DataFrame:
+    """Return the table versions, newest first."""
+    return tables.sort("table_version", descending=True).select(
+        pl.col("table_version").alias("Version"),
+        _time("created_at").alias("Built"),
+        _time("published_at").alias("Published"),
+        pl.col("reference_model_id").alias("Reference model"),
+        pl.col("quality_value_usd")
+        .map_elements(lambda value: text.dollars(value / 100), return_dtype=pl.String)
+        .alias("A point is worth"),
+        pl.col("n_prompts").alias("Prompts"),
+    )
+
+
+def changes(diff: pl.DataFrame) -> pl.DataFrame:
+    """Return the buckets that choose differently, from `pipeline.table.table_diff`."""
+    return diff.filter(pl.col("change") != "same").select(
+        _bucket_name().alias("Domain"),
+        pl.col("model_before").alias("Before"),
+        pl.col("model_after").alias("After"),
+        pl.col("change").alias("Change"),
+    )
+
+
+def _bucket_name() -> pl.Expr:
+    """Return a bucket's name in plain words."""
+    is_rest = pl.col("domain_id") == UNASSIGNED
+    return pl.when(is_rest).then(pl.lit(UNASSIGNED_NAME)).otherwise(pl.col("name"))
+
+
+def _choice_columns() -> tuple[pl.Expr, ...]:
+    return (
+        pl.col("quality").alias("Quality"),
+        (100 * pl.col("advantage")).alias("Points"),
+        pl.when(pl.col("advantage_lo") == pl.col("advantage_hi"))  # nothing to be unsure of
+        .then(pl.lit("reference"))
+        .otherwise(_points_interval("advantage_lo", "advantage_hi"))
+        .alias("Points, 95 %"),
+        (1000 * pl.col("cost_usd")).alias("$ per 1,000"),
+        pl.col("n"),
+    )
+
+
+def _interval(lo: str, hi: str) -> pl.Expr:
+    return _row_text(lo, hi, text.interval)
+
+
+def _points_interval(lo: str, hi: str) -> pl.Expr:
+    return _row_text(lo, hi, text.points_interval)
+
+
+def _row_text(lo: str, hi: str, write: Callable[[float | None, float | None], str]) -> pl.Expr:
+    return pl.struct(lo, hi).map_elements(
+        lambda row: write(row[lo], row[hi]), return_dtype=pl.String
+    )
+
+
+def _time(column: str) -> pl.Expr:
+    return pl.col(column).dt.strftime("%Y-%m-%d %H:%M")

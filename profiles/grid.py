@@ -1,0 +1,106 @@
+"""A capability profile laid out as domains × models, with the difference to one model."""
+
+import polars as pl
+
+from profiles.profile import ALL, UNASSIGNED
+
+FEW = 30
+"""Cells with fewer outcomes than this are marked: their numbers lean on the prior."""
+ALL_NAME, UNASSIGNED_NAME = "all prompts", "unlike every domain"
+
+
+def profile_grid(
+    cells: pl.DataFrame, names: pl.DataFrame, *, reference_model_id: str | None = None
+) -> pl.DataFrame:
+    """Name and order the cells of one profile, and compare each with the reference model's.
+
+    Parameters
+    ----------
+    cells
+        PROFILE_CELLS rows of one profile.
+    names
+        Columns domain_id and name.
+    reference_model_id
+        The model to compare with; None takes the one with the highest quality over all prompts.
+
+    Returns
+    -------
+    DataFrame
+        `cells` with `name`, `is_few`, `reference_model_id`, and `difference` with a 95 % interval
+        (null without a reference; 0 for the reference itself). Elements by falling n, with all
+        prompts first and the unassigned last; models by falling quality over all prompts.
+
+    Notes
+    -----
+    The interval of the difference adds the variances of both cells, as if other prompts had been
+    put to each model: wider than the paired interval of a routing table.
+    """
+    named = cells.join(
+        names.select(element="domain_id", name="name"), on="element", how="left"
+    ).with_columns(
+        name=pl.when(element=ALL)
+        .then(pl.lit(ALL_NAME))
+        .when(element=UNASSIGNED)
+        .then(pl.lit(UNASSIGNED_NAME))
+        .otherwise(pl.coalesce("name", "element"))
+    )
+    reference_id = reference_model_id or best_overall(cells) or ""
+    reference = cells.filter(model_id=reference_id).select(
+        "element", "quality", "quality_lo", "quality_hi"
+    )
+    compared = named.join(reference, on="element", how="left", suffix="_of_reference")
+    return _ordered(
+        compared.with_columns(
+            is_few=pl.col("n") < FEW,
+            reference_model_id=pl.lit(reference_id, dtype=pl.String),
+            **_difference(reference_id),
+        ).select(
+            *named.columns,
+            "is_few",
+            "reference_model_id",
+            "difference",
+            "difference_lo",
+            "difference_hi",
+        )
+    )
+
+
+def best_overall(cells: pl.DataFrame) -> str | None:
+    """Return the model with the highest quality over all prompts, the smaller id on a tie."""
+    known = cells.filter(pl.col("quality").is_not_null() & (pl.col("n") > 0), element=ALL)
+    if known.is_empty():
+        return None
+    return str(known.sort(["quality", "model_id"], descending=[True, False])["model_id"][0])
+
+
+def _difference(reference_id: str | None) -> dict[str, pl.Expr]:
+    difference = pl.col("quality") - pl.col("quality_of_reference")
+    half = (
+        _half_width("quality_lo", "quality_hi").pow(2)
+        + _half_width("quality_lo_of_reference", "quality_hi_of_reference").pow(2)
+    ).sqrt()
+    half = pl.when(model_id=reference_id).then(0.0).otherwise(half)
+    return {
+        "difference": difference,
+        "difference_lo": difference - half,
+        "difference_hi": difference + half,
+    }
+
+
+def _half_width(lo: str, hi: str) -> pl.Expr:
+    return (pl.col(hi) - pl.col(lo)) / 2.0
+
+
+def _ordered(grid: pl.DataFrame) -> pl.DataFrame:
+    place = pl.when(element=ALL).then(0).when(element=UNASSIGNED).then(2).otherwise(1)
+    overall = grid.filter(element=ALL).select("model_id", overall="quality")
+    return (
+        grid.join(overall, on="model_id", how="left")
+        .with_columns(place=place, size=pl.col("n").max().over("element"))
+        .sort(
+            ["place", "size", "element", "overall", "model_id"],
+            descending=[False, True, False, True, False],
+            nulls_last=True,
+        )
+        .drop("place", "size", "overall")
+    )

@@ -1,0 +1,132 @@
+import json
+import math
+import shutil
+
+import pytest
+
+from pipeline.bootstrap import Interval
+from pipeline.commands.evaluating import _passes, shown
+from pipeline.evaluate import Evaluation, RouterScore
+from profiles.errors import UsageError
+from tests.support import NAN, run_command, story, story_csv, story_store, use_fake_encoder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return story_store(tmp_path_factory.mktemp("built"), n_per_topic=20).path
+
+
+@pytest.fixture
+def run(built, tmp_path, capsys, monkeypatch):
+    use_fake_encoder(monkeypatch)
+    path = shutil.copy(built, tmp_path / "store.duckdb")
+
+    def run(*arguments):
+        return run_command(capsys, "evaluate", *arguments, "--store", path)
+
+    return run
+
+
+def test_routers_are_compared(run):
+    """One line for each router, the best single model and the oracle on standard error."""
+    code, out, err = run("--seeds", 1)
+    assert code == 0
+    assert out.splitlines()[0].startswith("router")
+    assert "soft_domain_table" in out
+    assert "Best single: large" in err
+    assert "oracle" in err
+
+
+def test_json_has_every_number(run):
+    """Nothing but JSON on standard output; unknown numbers are null."""
+    code, out, _ = run("--seeds", 1, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert (found["n_prompts"], found["n_models"], found["n_seeds"]) == (60, 3, 1)
+    routers = {row["router"]: row for row in found["routers"]}
+    assert routers["best_single"]["aiq"] is None
+    assert routers["best_single"]["delta_points"] == {"mean": 0, "lo": 0, "hi": 0}
+    assert 0 < routers["soft_domain_table"]["cost_ratio"] < 1
+    assert sum(routers["random"]["calls"].values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("gate", "code"), [("aiq=0.1", 0), ("aiq=0.999", 4), ("gap_closed=2", 4)])
+def test_a_gate_that_fails_is_4(run, gate, code):
+    """The number reached and the one wanted are told; the scores are printed all the same."""
+    found, out, err = run("--seeds", 1, "--json", "--fail-under", gate)
+    assert found == code
+    assert json.loads(out)["routers"]
+    assert "wanted at least" in err
+
+
+@pytest.mark.parametrize("gate", ["speed=1", "aiq", "aiq=high"])
+def test_an_unknown_gate_is_2(run, gate):
+    """The metrics there are, are listed."""
+    code, _, err = run("--seeds", 1, "--fail-under", gate)
+    assert code == 2
+    assert "delta_points, aiq, gap_closed" in err
+    assert gate in err
+
+
+def score(name, points, *, aiq=NAN):
+    sure = Interval(mean=points, lo=points, hi=points)
+    rest = dict.fromkeys(RouterScore.__dataclass_fields__, NAN)
+    intervals = {"delta_points": sure, "parity_delta_points": sure, "cost_ratio": sure}
+    return RouterScore(**(rest | intervals | {"router": name, "aiq": aiq, "calls": {}}))
+
+
+def evaluation(*scores):
+    rest = dict.fromkeys(Evaluation.__dataclass_fields__, NAN)
+    return Evaluation(**(rest | {"routers": scores}))
+
+
+def test_a_gate_is_not_passed_by_a_baseline():
+    """Routers that lose a point fail the gate at 0, although the best single model is there."""
+    found = evaluation(score("table", -1.0), score("best_single", 0.0), score("cheapest", 3.0))
+    assert not _passes(found, "delta_points=0")
+    assert _passes(found, "delta_points=-1")
+
+
+def test_an_unknown_number_passes_no_gate():
+    """NaN is neither good nor hides what another router reached."""
+    assert not _passes(evaluation(score("a", 0.0), score("b", 0.0)), "aiq=0")
+    assert _passes(evaluation(score("a", 0.0), score("b", 0.0, aiq=0.5)), "aiq=0.5")
+    assert not _passes(evaluation(score("a", 0.0)), "gap_closed=-9")
+
+
+def test_a_gate_needs_a_number():
+    """The message shows what was found."""
+    with pytest.raises(UsageError, match=r"METRIC=VALUE.*'aiq='"):
+        _passes(evaluation(score("a", 0.0)), "aiq=")
+
+
+def test_a_held_out_file_is_scored(run, tmp_path):
+    """Quality and cost beside the best single model's, as a table and as JSON."""
+    learned = {p.text for p in story(20)}
+    fresh = [p for p in story(30) if p.text not in learned]
+    (tmp_path / "new.csv").write_text(story_csv(fresh), encoding="utf-8")
+    code, out, err = run("--holdout", tmp_path / "new.csv")
+    assert code == 0
+    assert "our table" in out
+    assert f"{len(fresh)} held-out prompts; best single is large" in err
+    code, out, _ = run("--holdout", tmp_path / "new.csv", "--json")
+    found = json.loads(out)
+    assert (found["n_prompts"], found["reference_model"]) == (len(fresh), "large")
+    assert [row["name"] for row in found["choices"]] == [
+        "best single", "cheapest", "our table", "oracle",
+    ]  # fmt: skip
+
+
+def test_an_empty_store_names_the_next_step(capsys, tmp_path, monkeypatch):
+    """There is nothing to evaluate before an import."""
+    use_fake_encoder(monkeypatch)
+    code, out, err = run_command(capsys, "evaluate", "--store", tmp_path / "none.duckdb")
+    assert (code, out) == (1, "")
+    assert "promptshed import FILE" in err
+
+
+def test_an_interval_is_shown_beside_its_mean():
+    """Unknown is None, a sure number stands alone."""
+    assert shown(Interval(mean=1.0, lo=0.5, hi=1.5), "{:+.1f}") == "+1.0 [+0.5, +1.5]"
+    assert shown(Interval(mean=1.0, lo=1.0, hi=1.0), "{:.1f}") == "1.0"
+    assert shown(Interval(mean=math.nan, lo=0.0, hi=0.0), "{:.1f}") is None

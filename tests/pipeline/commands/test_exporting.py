@@ -1,0 +1,70 @@
+import json
+import shutil
+
+import pytest
+
+from tests.support import run_command, story, story_store, use_fake_encoder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return story_store(tmp_path_factory.mktemp("built"), n_per_topic=12).path
+
+
+@pytest.fixture
+def run(built, tmp_path, capsys, monkeypatch):
+    encoder = use_fake_encoder(monkeypatch)
+    path = shutil.copy(built, tmp_path / "store.duckdb")
+
+    def run(*arguments):
+        return run_command(capsys, "export", *arguments, "--store", path)
+
+    run.encoder = encoder
+    return run
+
+
+def test_the_current_table_is_exported(run, tmp_path):
+    """Standard output lists the files; none of them holds a prompt."""
+    code, out, err = run("-o", tmp_path / "table")
+    assert code == 0
+    paths = out.split()
+    assert sorted(paths) == sorted(str(path) for path in (tmp_path / "table").iterdir())
+    assert err == "Table 1 as artefact; no prompt text is in it. Nothing is lost.\n"
+    assert json.loads((tmp_path / "table" / "routing_table.json").read_text())["table_version"] == 1
+    texts = [prompt.text.encode() for prompt in story(12)]
+    for path in (tmp_path / "table").iterdir():
+        assert not any(text in path.read_bytes() for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ([], "-o"),
+        (["-o", "x", "--to", "magic"], "--to"),
+        (["-o", "x", "--version", "9"], "table list"),
+    ],
+)
+def test_wrong_usage_is_2(run, tmp_path, monkeypatch, arguments, word):
+    """Nothing is written then."""
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert word in err
+    assert not (tmp_path / "x").exists()
+
+
+def test_another_encoder_is_refused(run, tmp_path):
+    """The vectors of the examples must be those of the table."""
+    run.encoder.encoder_id = "other"
+    code, _, err = run("-o", tmp_path / "table")
+    assert code == 2
+    assert "--encoder" in err
+
+
+def test_without_a_published_table_the_next_step_is_named(capsys, tmp_path, monkeypatch):
+    """Nothing is exported from an empty store."""
+    use_fake_encoder(monkeypatch)
+    arguments = ("-o", tmp_path / "table", "--store", tmp_path / "none.duckdb")
+    code, out, err = run_command(capsys, "export", *arguments)
+    assert (code, out) == (1, "")
+    assert "promptshed table build --publish" in err

@@ -1,0 +1,166 @@
+import csv
+import io
+import json
+import shutil
+
+import pytest
+
+from profiles.tables import RECEIPT
+from tests.support import BEST_VALUE, MODELS, run_command, story, story_store, use_fake_encoder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return story_store(tmp_path_factory.mktemp("built"), n_per_topic=20).path
+
+
+@pytest.fixture
+def run(built, tmp_path, capsys, monkeypatch):
+    use_fake_encoder(monkeypatch)
+    path = shutil.copy(built, tmp_path / "store.duckdb")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        return run_command(capsys, *arguments, "--store", path)
+
+    return run
+
+
+@pytest.fixture
+def prompts(tmp_path):
+    """Three learned prompts, one of each topic, in a CSV file."""
+    lines = [f"{p.topic},{p.text}" for p in story(20)[::20]]
+    path = tmp_path / "prompts.csv"
+    path.write_text("\n".join(["id,prompt", *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_file_is_routed(run, prompts, tmp_path):
+    """Every row gets its domain and a model; counts go to standard error."""
+    code, out, err = run("route", prompts, "-o", tmp_path / "out.csv")
+    assert (code, out) == (0, "")
+    assert "3 of 3 rows routed" in err
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text(encoding="utf-8"))))
+    assert list(rows[0]) == ["id", "prompt", *RECEIPT]
+    assert [row["id"] for row in rows] == list(BEST_VALUE)
+    assert all(row["domain"] in {row["id"], "unassigned"} for row in rows)
+    assert {row["model"] for row in rows} <= set(MODELS)
+
+
+def test_a_pipe_gets_the_rows_alone(run, prompts):
+    """With `-o -` standard output is the routed file."""
+    code, out, err = run("route", prompts, "-o", "-", "--json")
+    assert code == 0
+    assert len(list(csv.DictReader(io.StringIO(out)))) == 3
+    assert "3 of 3 rows routed" in err
+
+
+def test_a_dry_run_writes_nothing(run, prompts, tmp_path):
+    """The summary as JSON, and no file."""
+    before = set(tmp_path.iterdir())
+    code, out, _ = run("route", prompts, "--dry-run", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert (found["n_routed"], found["path"], sum(found["calls"].values())) == (3, None, 3)
+    assert found["expected_cost_usd"] > 0
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_rows_that_cannot_be_read_are_3(run, tmp_path):
+    """They are counted and kept beside the output."""
+    (tmp_path / "in.csv").write_text("id,prompt\n1,tenant court lease\n2,x,y,z\n3,\n")
+    code, _, err = run("route", "in.csv", "-o", "out.csv")
+    assert code == 3
+    assert "1 have no prompt. 1 rows could not be read." in err
+    assert (tmp_path / "out.csv.rejects.csv").exists()
+
+
+def test_the_prompt_column_may_be_named(run, tmp_path):
+    """`--mapping prompt=COLUMN` where no column has a known name."""
+    (tmp_path / "in.csv").write_text("a,b\n1,tenant court lease\n")
+    assert run("route", "in.csv", "-o", "out.csv", "--mapping", "prompt=b")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["route", "prompts.csv"], 2, "--dry-run"),
+        (["route", "prompts.csv", "-o", "prompts.csv"], 2, "another"),
+        (["route", "none.csv", "-o", "out.csv"], 1, "none.csv"),
+        (["route", "prompts.csv", "-o", "out.csv", "--version", "9"], 2, "promptshed table list"),
+        (["table", "show", "--version", "9"], 2, "promptshed table list"),
+        (["table", "publish", "9"], 2, "promptshed table list"),
+        (["table", "diff", "1", "9"], 2, "promptshed table list"),
+        (["table", "build", "--models", "huge"], 2, "Known: large"),
+        (["table", "build", "--quality-value-usd", "-1"], 2, "--quality-value-usd"),
+        (["table", "build", "--models", "small", "--reference", "large"], 2, "--reference"),
+    ],
+)
+def test_errors_name_the_next_step(run, prompts, arguments, code, word):
+    """Standard output stays empty and the message says what to do."""
+    found, out, err = run(*arguments)
+    assert (found, out) == (code, "")
+    assert word in err
+
+
+def test_before_the_first_table_the_next_step_is_named(run, prompts, capsys, tmp_path):
+    """Routing, showing and building on an empty store say what comes first."""
+    store = ("--store", tmp_path / "none.duckdb")
+    for arguments, word in (
+        (["route", prompts, "--dry-run"], "table build --publish"),
+        (["table", "show"], "table build --publish"),
+        (["table", "build"], "import FILE"),
+        (["profile"], "import FILE"),
+    ):
+        code, out, err = run_command(capsys, *arguments, *store)
+        assert (code, out) == (1, "")
+        assert f"promptshed {word}" in err
+    assert run_command(capsys, "table", "list", "--json", *store)[:2] == (0, "[]\n")
+
+
+def test_tables_are_built_listed_compared_and_published(run, tmp_path):
+    """build prints the version alone; diff says where it chooses otherwise."""
+    code, out, _ = run("table", "build", "--quality-value-usd", "0")
+    assert (code, out) == (0, "2\n")
+    listed = json.loads(run("table", "list", "--json")[1])
+    assert [row["published_at"] is None for row in listed] == [False, True]
+    changes = json.loads(run("table", "diff", "1", "2", "--json")[1])
+    after = {row["name"]: row["model_after"] for row in changes}
+    assert set(after.values()) == {"small"}
+    assert {row["name"]: row["model_before"] for row in changes}["python"] == "large"
+    code, out, err = run("table", "diff", "1", "2")
+    assert "of 4 buckets choose the same" in err
+    code, out, err = run("table", "publish", "2")
+    assert (code, out, err) == (0, "", "Table 2 is published.\n")
+    assert json.loads(run("table", "show", "--json")[1])["table_version"] == 2
+    assert run("table", "list")[1].count("\n") == 3
+
+
+def test_a_table_may_be_built_for_some_models_and_published_at_once(run):
+    """Spaces around names are no part of them."""
+    options = ("--models", "small, medium", "--reference", "small", "--publish")
+    assert run("table", "build", *options)[:2] == (0, "2\n")
+    assert json.loads(run("table", "show", "--json")[1])["reference_model_id"] == "small"
+
+
+def test_a_table_is_shown_with_its_evidence(run):
+    """One line for each bucket on standard output, the version on standard error."""
+    code, out, err = run("table", "show")
+    assert code == 0
+    assert len(out.splitlines()) == 5
+    assert all(name in out for name in [*BEST_VALUE, "unassigned"])
+    assert err.startswith("Table 1, published")
+
+
+def test_a_profile_is_printed(run):
+    """Cells as a table or as JSON; the id on standard error."""
+    code, out, err = run("profile")
+    assert (code, out) == (0, "")
+    assert err.startswith("prof-")
+    assert "3 models" in err
+    code, out, _ = run("profile", "--show")
+    assert "all prompts" in out
+    assert "python" in out
+    cells = json.loads(run("profile", "--json")[1])
+    assert {cell["model_id"] for cell in cells} == set(MODELS)
+    assert {cell["latency_p50_s"] for cell in cells} == {None}

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from pipeline.cluster import (
+    NOISE,
+    Clustering,
+    choose_granularity,
+    cluster_prompts,
+    sweep_sizes,
+)
+
+SIZES = (30, 12, 20)
+
+
+def blobs(*, noise=0):
+    """Return three separated blobs of SIZES points, then scattered points; and the truth."""
+    generator = np.random.default_rng(1)
+    centres = 10.0 * np.eye(3)
+    parts = [c + 0.1 * generator.normal(size=(n, 3)) for c, n in zip(centres, SIZES, strict=True)]
+    scattered = generator.uniform(-60, 60, size=(noise, 3))
+    truth = np.repeat([0, 1, 2, NOISE], [*SIZES, noise])
+    return np.concatenate([*parts, scattered]).astype(np.float32), truth
+
+
+def clustering(ids, size=5):
+    return Clustering(cluster_ids=np.array(ids), min_cluster_size=size, validity=0.0)
+
+
+def test_separated_blobs_are_found():
+    """Three blobs are three clusters, without noise, whatever their numbers."""
+    points, truth = blobs()
+    found = cluster_prompts(points, min_cluster_size=5)
+    assert adjusted_rand_score(truth, found.cluster_ids) == 1.0
+    assert found.unclustered_share == 0.0
+    assert -1 <= found.validity <= 1
+
+
+def test_numbers_run_by_falling_size():
+    """Cluster 0 is the largest."""
+    found = cluster_prompts(blobs()[0], min_cluster_size=5)
+    assert np.bincount(found.cluster_ids).tolist() == sorted(SIZES, reverse=True)
+
+
+def test_scattered_points_are_noise():
+    """Points far from everything are in no cluster, and counted."""
+    points, truth = blobs(noise=4)
+    found = cluster_prompts(points, min_cluster_size=5)
+    assert (found.cluster_ids[truth == NOISE] == NOISE).all()
+    assert found.unclustered_share >= 4 / len(points)
+
+
+def test_row_order_is_irrelevant():
+    """Shuffled points are grouped alike."""
+    points, _ = blobs()
+    order = np.random.default_rng(0).permutation(len(points))
+    shuffled = cluster_prompts(points[order], min_cluster_size=5).cluster_ids
+    whole = cluster_prompts(points, min_cluster_size=5).cluster_ids
+    assert adjusted_rand_score(whole[order], shuffled) == 1.0
+
+
+@pytest.mark.parametrize(
+    "points",
+    [np.zeros((0, 3)), np.ones((1, 3)), np.eye(3), np.ones((30, 3))],
+    ids=["none", "one", "too few", "all equal"],
+)
+def test_what_cannot_be_clustered_is_all_noise(points):
+    """No, one, few or equal prompts are all noise, with unknown validity."""
+    found = cluster_prompts(points.astype(np.float32), min_cluster_size=2)
+    assert found.cluster_ids.tolist() == [NOISE] * len(points)
+    assert found.n_clusters == 0
+    assert np.isnan(found.validity)
+
+
+@pytest.mark.parametrize(
+    ("points", "size", "message"),
+    [
+        (np.zeros(3), 5, r"points must be 2-D \(n_prompts, n_dims\), got shape \(3,\)"),
+        (np.full((9, 2), np.nan), 2, "points must be finite"),
+        (np.zeros((9, 2)), 1, "min_cluster_size must be at least 2, got 1"),
+    ],
+)
+def test_impossible_points_are_refused(points, size, message):
+    """A wrong shape, NaN and a minimum of one are errors that say what was expected."""
+    with pytest.raises(ValueError, match=message):
+        cluster_prompts(points, min_cluster_size=size)
+
+
+@pytest.mark.parametrize(("n_prompts", "sizes"), [(0, (5,)), (9, (5,)), (100, (5, 8, 10))])
+def test_sweeps_stop_at_a_tenth_of_the_prompts(n_prompts, sizes):
+    """There is always one size to try, and none that a tenth of the prompts cannot fill."""
+    assert sweep_sizes(n_prompts) == sizes
+    assert sweep_sizes(10**6)[-1] == 240
+
+
+def test_granularity_by_hand():
+    """Half noise in 2 clusters loses 1/2 + 1/2, no noise in 3 loses 1/3, in one loses 1."""
+    coarse, half = clustering([0, 0, 0, 0]), clustering([0, 1, -1, -1])
+    three = clustering([0, 1, 2, 0])
+    assert choose_granularity([coarse, half, three]) is three
+    assert choose_granularity([coarse, half]) is coarse  # equal loss and size: the first
+
+
+def test_ties_of_granularity_go_to_the_larger_size():
+    """Of two equal groupings the coarser setting is taken, in any order of the sweep."""
+    small, large = clustering([0, 1], 5), clustering([0, 1], 8)
+    assert choose_granularity([small, large]) is choose_granularity([large, small]) is large
+
+
+def test_a_sweep_of_noise_has_a_choice():
+    """All noise everywhere is a valid result."""
+    assert choose_granularity([clustering([-1, -1])]).n_clusters == 0

@@ -1,0 +1,251 @@
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipeline.assign import Assigner
+from pipeline.estimators.domain_table import build_cells
+from pipeline.table import (
+    RoutingModel,
+    buckets_frame,
+    decide,
+    routing_model,
+    table_diff,
+    table_entries,
+)
+from profiles.tables import BUCKETS, RECEIPT, TABLE_ENTRIES, conform
+from tests.support import NAN, outcomes_of
+
+ASSIGNER = Assigner(
+    weights=np.array([[8, 0, 0], [0, 8, 0]], dtype=np.float32),
+    intercepts=np.zeros(2, dtype=np.float32),
+    temperature=1.0,
+    prototypes=np.eye(3, dtype=np.float32)[:2],
+    radii=np.full(2, 0.5, dtype=np.float32),
+)
+MODEL = RoutingModel(
+    table_version=3,
+    model_ids=("large", "small"),
+    reference=0,
+    quality_value_usd=1.0,
+    domain_ids=("dom-1", "dom-2"),
+    names=("maths", "art", "unassigned"),
+    assigner=ASSIGNER,
+    quality=np.array([[0.9, 0.3], [0.9, 0.8], [0.9, 0.5]]),
+    cost_usd=np.tile([0.3, 0.1], (3, 1)),
+)
+VECTORS = np.eye(3, dtype=np.float32)
+"""One prompt of each domain, and one unlike both."""
+
+DOMAINS = pl.DataFrame(
+    {"domain_id": ["dom-1", "dom-2"], "name": ["maths", "art"], "n_prompts": [4, 4]}
+)
+HARD = np.repeat(np.eye(3)[:2], 4, axis=0)
+
+
+def receipts(vectors, model):
+    """Decide by the table alone, which reads no text."""
+    return decide([""] * len(vectors), vectors, model)
+
+
+def cells(quality=None, cost=((0.3, 0.1, 0.2),)):
+    """Return three models in two domains: a is the reference, b is as good at art."""
+    if quality is None:
+        quality = np.repeat([[1.0, 0.0, 0.5], [1.0, 1.0, 0.5]], 4, axis=0)
+    return build_cells(HARD, outcomes_of(quality, cost), 0)
+
+
+def test_receipts_by_hand():
+    """maths stays with the safe choice, art goes to the cheaper model, a stranger falls back."""
+    found = receipts(VECTORS, MODEL)
+    assert found["model"].to_list() == ["large", "small", "large"]
+    assert found["domain"].to_list() == ["maths", "art", "unassigned"]
+    assert found["fallback"].to_list() == ["small", "large", "small"]
+    share = 1 / (1 + np.exp(-8))
+    assert found["confidence"][:2].to_list() == pytest.approx([share, share])
+    assert found["expected_quality"][1] == pytest.approx(0.8 * share + 0.3 * (1 - share))
+    assert found["expected_cost_usd"].to_list() == pytest.approx([0.3, 0.1, 0.3])
+    assert found["table_version"].to_list() == [3, 3, 3]
+    assert dict(found.schema) == dict(RECEIPT)
+
+
+def test_every_receipt_says_why():
+    """The domain with its share, the points against the safe choice, and refusals."""
+    reasons = receipts(VECTORS, MODEL)["reason"]
+    assert reasons[0] == "maths (100 %); the safe choice is worth its cost here"
+    assert reasons[1] == "art (100 %); expected -10.0 points against large, better value"
+    assert reasons[2].startswith("unlike every approved domain; ")
+
+
+def test_an_unknown_cost_stays_null_in_receipts():
+    """Where quality alone decides, a model of unknown cost has no expected cost, not 0."""
+    unknown = replace(MODEL, cost_usd=np.tile([NAN, 0.1], (3, 1)), quality_value_usd=float("inf"))
+    found = receipts(VECTORS, unknown)
+    assert found["model"].to_list() == ["large"] * 3
+    assert found["expected_cost_usd"].null_count() == 3
+    assert found["expected_quality"].to_list() == pytest.approx([0.9] * 3)
+
+
+def test_no_prompts_have_no_receipts():
+    """An empty matrix gives an empty receipt frame with all columns."""
+    found = receipts(np.zeros((0, 3), np.float32), MODEL)
+    assert found.is_empty()
+    assert dict(found.schema) == dict(RECEIPT)
+
+
+def test_row_order_is_irrelevant():
+    """Receipts follow their prompts."""
+    order = [2, 0, 1]
+    shuffled, whole = receipts(VECTORS[order], MODEL), receipts(VECTORS, MODEL)
+    assert shuffled.equals(whole[order])
+
+
+def test_a_receipt_does_not_depend_on_its_neighbours():
+    """Alone or among thousands: the same model, and numbers equal far beyond what is shown."""
+    generator = np.random.default_rng(0)
+    many = generator.normal(size=(999, 3)).astype(np.float32)
+    many /= np.linalg.norm(many, axis=1, keepdims=True)
+    whole = receipts(many, MODEL)
+    for row in (0, 500, 998):
+        assert receipts(many[row : row + 1], MODEL).equals(whole[row])
+
+
+def test_entries_are_ranked_by_value():
+    """In maths a, c, b; in art b is as good and cheaper. Margins are the value lost in USD."""
+    found = table_entries(cells(), quality_value_usd=1.0)
+    ranked = found.filter(bucket=0).sort("rank")
+    assert ranked["model_id"].to_list() == ["a", "c", "b"]
+    assert found.filter(bucket=1, rank=1)["model_id"].item() == "b"
+    utility = (ranked["quality"] - ranked["cost_usd"]).to_numpy()
+    assert ranked["margin_usd"].to_list() == pytest.approx([*(utility[:-1] - utility[1:]), 0.0])
+
+
+def test_entries_carry_their_evidence():
+    """Advantage, its interval and the number of outcomes stand beside every choice."""
+    found = table_entries(cells(), quality_value_usd=1.0).filter(bucket=0, model_id="b")
+    entry = found.row(0, named=True)
+    assert entry["advantage_lo"] < entry["advantage"] < entry["advantage_hi"] < 0
+    assert entry["advantage_hi"] - entry["advantage"] == pytest.approx(
+        entry["advantage"] - entry["advantage_lo"]
+    )
+    assert entry["n"] == 4
+    assert entry["reason"] == "rank 3"
+
+
+def test_the_first_choice_says_why():
+    """The safe choice by name, another one with points and the share of cost saved."""
+    found = table_entries(cells(), quality_value_usd=1.0).filter(rank=1)
+    assert found.filter(bucket=0)["reason"].item().startswith("safe choice")
+    reason = found.filter(bucket=1)["reason"].item()
+    assert reason.endswith("points at -67% cost against a")
+
+
+def test_quality_alone_has_no_margin_in_dollars():
+    """With infinite value the margin in USD is unknown, not infinite."""
+    found = table_entries(cells(), quality_value_usd=float("inf"))
+    assert found["margin_usd"].null_count() == found.height
+
+
+def test_a_model_without_quality_is_in_no_ranking():
+    """Unknown is neither last nor 0."""
+    quality = np.tile([1.0, NAN, 0.5], (8, 1))
+    found = table_entries(cells(quality), quality_value_usd=1.0)
+    assert set(found["model_id"]) == {"a", "c"}
+
+
+def test_a_model_without_cost_is_ranked_by_quality_only():
+    """It is left out where cost counts, and kept with a null cost where quality alone does."""
+    unknown = cells(cost=[[0.3, NAN, 0.2]])
+    assert set(table_entries(unknown, quality_value_usd=1.0)["model_id"]) == {"a", "c"}
+    found = table_entries(unknown, quality_value_usd=float("inf"))
+    assert found.filter(model_id="b")["cost_usd"].null_count() == 3
+    assert found.filter(bucket=1, rank=1)["model_id"].item() == "a"
+
+
+def test_free_models_are_compared_by_points():
+    """Where nothing costs anything there is no share of cost to name."""
+    quality = np.repeat([[0.0, 1.0, 0.0]], 8, axis=0)
+    found = table_entries(cells(quality, [[0.0, 0.0, 0.0]]), quality_value_usd=1.0)
+    assert found.filter(rank=1)["reason"].to_list() == ["+100.0 points against a"] * 3
+
+
+def test_buckets_end_with_unassigned():
+    """Domains keep their order; the last bucket has no prototype and no radius."""
+    found = buckets_frame(DOMAINS, ASSIGNER, n_unassigned=2)
+    assert found["domain_id"].to_list() == ["dom-1", "dom-2", "unassigned"]
+    assert found["n_prompts"].to_list() == [4, 4, 2]
+    assert found["radius"].to_list() == [0.5, 0.5, None]
+    assert found["prototype"][2].to_list() == []
+
+
+def tables(quality_value_usd, **knobs):
+    version = pl.lit(7, dtype=pl.Int64).alias("table_version")
+    buckets = buckets_frame(DOMAINS, ASSIGNER, n_unassigned=0).with_columns(version)
+    entries = table_entries(cells(**knobs), quality_value_usd=quality_value_usd)
+    meta = {
+        "table_version": 7,
+        "reference_model_id": "a",
+        "quality_value_usd": quality_value_usd,
+        "temperature": 1.0,
+    }
+    return meta, conform(buckets, BUCKETS), conform(entries.with_columns(version), TABLE_ENTRIES)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, float("inf")])
+def test_a_model_is_rebuilt_from_its_tables(value):
+    """Cells, assigner and names come back as they were saved, in any order of rows."""
+    meta, buckets, entries = tables(value)
+    found = routing_model(meta, buckets[::-1].sort("bucket"), entries[::-1])
+    assert found.model_ids == ("a", "b", "c")
+    assert found.quality == pytest.approx(cells().quality)
+    assert found.cost_usd == pytest.approx(cells().cost_usd)
+    assert found.names == ("maths", "art", "unassigned")
+    assert np.array_equal(found.assigner.weights, ASSIGNER.weights)
+    assert np.array_equal(found.assigner.radii, ASSIGNER.radii)
+    assert found.quality_value_usd == value
+
+
+def test_rebuilt_unknown_costs_are_unknown():
+    """Null in the table is NaN in the model."""
+    found = routing_model(*tables(float("inf"), cost=[[0.3, NAN, 0.2]]))
+    assert np.isnan(found.cost_usd[:, 1]).all()
+    assert np.isfinite(found.cost_usd[:, [0, 2]]).all()
+
+
+def test_the_first_rank_is_what_is_decided():
+    """A prompt surely in one bucket gets the model of rank 1 there."""
+    meta, buckets, entries = tables(1.0)
+    sure = replace(
+        routing_model(meta, buckets, entries), assigner=replace(ASSIGNER, temperature=0.01)
+    )
+    first = entries.filter(rank=1).sort("bucket")["model_id"].to_list()
+    assert receipts(VECTORS, sure)["model"].to_list() == first
+
+
+def first_choices(*rows):
+    """Return (buckets, entries) with a first choice for each (domain_id, name, model_id)."""
+    numbered = list(enumerate(rows))
+    buckets = pl.DataFrame(
+        [(k, d, n) for k, (d, n, _) in numbered],
+        schema=["bucket", "domain_id", "name"],
+        orient="row",
+    )
+    entries = pl.DataFrame(
+        [(k, rank, m) for k, (_, _, m) in numbered for rank, m in ((1, m), (2, "other"))],
+        schema=["bucket", "rank", "model_id"],
+        orient="row",
+    )
+    return buckets, entries
+
+
+def test_a_difference_names_every_kind_of_change():
+    """Same, changed, added and removed, by domain, with the newer name."""
+    before = first_choices(("d1", "maths", "a"), ("d2", "art", "a"), ("d3", "old", "a"))
+    after = first_choices(("d2", "arts", "b"), ("d1", "maths", "a"), ("d4", "new", "b"))
+    assert table_diff(before, after).rows() == [
+        ("d1", "maths", "a", "a", "same"),
+        ("d2", "arts", "a", "b", "changed"),
+        ("d3", "old", "a", None, "removed"),
+        ("d4", "new", None, "b", "added"),
+    ]
