@@ -7,6 +7,7 @@ loses more than delta is at most alpha (fixed-sequence testing; Angelopoulos et 
 then Test, arXiv 2110.01052).
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -116,6 +117,48 @@ def certify(
         steps=tuple(steps),
         n_passed=n_passed,
         n_needed=0 if failed is None else _n_needed(failed, delta, alpha, method),
+    )
+
+
+def certificate_json(certificate: Certificate) -> str:
+    """Return what is kept with a table: the step that was certified, or the one that failed."""
+    step = certificate.certified or certificate.steps[0]
+    return json.dumps(
+        {
+            "max_loss": certificate.delta,
+            "alpha": certificate.alpha,
+            "n_prompts": certificate.n,
+            "method": certificate.method,
+            "is_certified": certificate.certified is not None,
+            "mean_loss": step.mean_loss if certificate.n else None,
+            "bound": step.bound,
+            "cost_ratio": step.cost_ratio if np.isfinite(step.cost_ratio) else None,
+            "n_needed": certificate.n_needed,
+        }
+    )
+
+
+def certificate_sentence(saved: str) -> str:
+    """Say in plain words what the JSON of `certificate_json` shows."""
+    told = json.loads(saved)
+    n, allowed, bound = told["n_prompts"], 100 * told["max_loss"], 100 * told["bound"]
+    sure = f"{1 - told['alpha']:.0%}".replace("%", " %")
+    if told["is_certified"]:
+        share = told["cost_ratio"]
+        cost = "" if share is None else f", at {100 * share:.0f} % of its cost"
+        return (
+            f"Certified: against the safe choice it loses at most {bound:.1f} points of quality "
+            f"(allowed {allowed:g}) with {sure} confidence, on {n:,} prompts kept out of "
+            f"everything{cost}."
+        )
+    if told["n_needed"] is None:
+        more = "The loss seen is not clearly below that, so more prompts alone may not help."
+    else:
+        more = f"About {told['n_needed']:,} more labelled prompts like these would settle it."
+    return (
+        f"Not certified: {n:,} prompts kept out of everything cannot rule out, with {sure} "
+        f"confidence, that it loses more than {allowed:g} points of quality against the safe "
+        f"choice (bound {bound:.1f}). {more}"
     )
 
 

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from pipeline.bootstrap import Interval, bootstrap_interval
 from pipeline.estimators.base import (
-    Estimates,
     Estimator,
     Prompts,
     best_single,
-    column_means,
     fit_with_held_out,
+    relative_to,
 )
 from pipeline.frontier import (
     average_improvement,
@@ -22,7 +21,7 @@ from pipeline.frontier import (
     quality_values,
     sweep_router,
 )
-from pipeline.route import choose_by_utility
+from pipeline.tradeoff import at_parity, at_value, choose_at
 from profiles.outcomes import Outcomes
 
 _DEAREST = 1e300  # an unknown cost loses every tie
@@ -59,7 +58,7 @@ class SplitScore:
     """One router on one split."""
 
     quality_first: Choice
-    """Quality alone decides."""
+    """Quality alone decides, under the guard chosen on the training folds."""
     at_parity: Choice
     """Cheapest trade-off that kept the best single model's quality on the training folds."""
     parity_value_usd: float
@@ -88,40 +87,6 @@ def score_split(
         name: _score_router(split, baselines, estimator) for name, estimator in estimators.items()
     }
     return baselines, scores | _constant_scores(split, baselines)
-
-
-def parity_value(
-    estimates: Estimates, outcomes: Outcomes, *, reference: int, keep_quality: float = 1.0
-) -> float:
-    """Return the value of quality at which the cheapest choices keep the reference's quality.
-
-    Parameters
-    ----------
-    estimates
-        Held-out estimates of training prompts (`fit_with_held_out`).
-    outcomes
-        Outcomes of the same prompts; unknown ones are left out of the means.
-    keep_quality
-        Share of the reference model's mean quality to keep, such as 0.98.
-
-    Returns
-    -------
-    float
-        US dollars that a unit of quality is worth; infinity where no cheaper setting keeps it,
-        or where the reference's cost is unknown, so that nothing can be called cheaper.
-    """
-    values = quality_values(outcomes)
-    sweep = sweep_router(estimates, values)
-    rows = np.arange(len(outcomes.quality))
-    quality = outcomes.quality[rows, sweep.chosen]
-    target = outcomes.quality[:, reference]
-    both = np.isfinite(quality) & np.isfinite(target)
-    kept = np.where(both, quality, 0.0).sum(axis=1) >= keep_quality * np.where(
-        both, target, 0.0
-    ).sum(axis=1)
-    cost = column_means(outcomes.cost_usd[rows, sweep.chosen].T)
-    comparable = kept & np.isfinite(cost) & np.isfinite(outcomes.cost_usd[:, reference]).any()
-    return float(values[np.argmin(np.where(comparable, cost, np.inf))])
 
 
 def choice_of(chosen: NDArray[np.int64], outcomes: Outcomes) -> Choice:
@@ -158,18 +123,22 @@ def _baselines(split: Split) -> SplitBaselines:
 
 def _score_router(split: Split, baselines: SplitBaselines, estimator: Estimator) -> SplitScore:
     train, outcomes = split.train, split.train_outcomes
+    reference = baselines.reference
+    estimator = relative_to(estimator, outcomes.model_ids[reference])
     fit = fit_with_held_out(estimator, train, outcomes, split.train_folds)
-    value = parity_value(fit.held_out, outcomes, reference=baselines.reference)
+    first = at_value(fit.held_out, outcomes, reference=reference, quality_value_usd=np.inf)
+    parity = at_parity(fit.held_out, outcomes, reference=reference)
     estimates = fit.estimator.estimate(split.test)
-    sweep = sweep_router(estimates, quality_values(outcomes))
-    cost, quality = means_of(sweep.chosen, split.test_outcomes)
+    chosen = sweep_router(estimates, quality_values(outcomes)).chosen
+    chosen[0] = choose_at(estimates, first, reference=reference)
+    cost, quality = means_of(chosen, split.test_outcomes)
     single_cost = split.test_outcomes.cost_usd.mean(axis=0)
     reach = cost_to_reach(cost, quality, float(baselines.reference_quality.mean()))
-    at_parity = choose_by_utility(estimates, quality_value_usd=value)
+    at_ratio = choose_at(estimates, parity, reference=reference)
     return SplitScore(
-        quality_first=choice_of(sweep.chosen[0], split.test_outcomes),
-        at_parity=choice_of(at_parity, split.test_outcomes),
-        parity_value_usd=value,
+        quality_first=choice_of(chosen[0], split.test_outcomes),
+        at_parity=choice_of(at_ratio, split.test_outcomes),
+        parity_value_usd=parity.quality_value_usd,
         aiq=average_improvement(
             cost,
             quality,

@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.encoders import load_encoder
-from pipeline.estimators.base import Estimator, best_single, fit_with_held_out
-from pipeline.evaluate import Split, parity_value
+from pipeline.estimators.base import Estimator, best_single, fit_with_held_out, relative_to
+from pipeline.evaluate import Split
 from pipeline.flows.curation import domains_from_labels
 from pipeline.flows.evaluation import ROUTERS, splits_of
 from pipeline.frontier import (
@@ -40,8 +40,8 @@ from pipeline.frontier import (
     sweep_router,
 )
 from pipeline.ingest import read_file
-from pipeline.route import choose_by_utility
 from pipeline.store import Store
+from pipeline.tradeoff import at_parity, at_value, choose_at
 from profiles.errors import NotReadyError
 from profiles.outcomes import Outcomes
 
@@ -125,16 +125,19 @@ def report(name: str, splits: Sequence[Split], routers: Mapping[str, Estimator])
 def score_router(split: Split, estimator: Estimator) -> Score:
     """Fit on the training part, score on the test part."""
     started = time.perf_counter()
+    test, reference = split.test_outcomes, best_single(split.train_outcomes)
+    estimator = relative_to(estimator, test.model_ids[reference])
     fit = fit_with_held_out(estimator, split.train, split.train_outcomes, split.train_folds)
     estimates = fit.estimator.estimate(split.test)
     seconds = time.perf_counter() - started
-    test, reference = split.test_outcomes, best_single(split.train_outcomes)
-    sweep = sweep_router(estimates, quality_values(split.train_outcomes))
-    cost, quality = means_of(sweep.chosen, test)
+    chosen = sweep_router(estimates, quality_values(split.train_outcomes)).chosen
+    known = {"outcomes": split.train_outcomes, "reference": reference}
+    first = at_value(fit.held_out, quality_value_usd=np.inf, **known)
+    chosen[0] = choose_at(estimates, first, reference=reference)
+    cost, quality = means_of(chosen, test)
     single_cost, single_quality = test.cost_usd.mean(axis=0), test.quality.mean(axis=0)
-    value = parity_value(fit.held_out, split.train_outcomes, reference=reference)
-    chosen = choose_by_utility(estimates, quality_value_usd=value)
-    train_cost, train_quality = means_of(chosen, test)
+    parity = at_parity(fit.held_out, **known)
+    train_cost, train_quality = means_of(choose_at(estimates, parity, reference=reference), test)
     two = len(test.model_ids) == 2
     gain = estimates.quality[:, reference] - estimates.quality[:, 1 - reference] if two else None
     return Score(
