@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from pipeline.estimators.base import Estimates
 
@@ -35,7 +35,7 @@ def z_for_loss_ratio(loss_ratio: ArrayLike) -> NDArray[np.float64]:
     ratio = np.asarray(loss_ratio, dtype=np.float64)
     if not np.all(np.isfinite(ratio) & (ratio > 0.0)):
         raise ValueError("A loss ratio must be finite and positive, such as 2 for twice as bad.")
-    return norm.ppf(ratio / (1.0 + ratio))
+    return ndtri(ratio / (1.0 + ratio))
 
 
 def guarded(estimates: Estimates, z: ArrayLike, reference: int) -> Estimates:

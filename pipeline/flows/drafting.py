@@ -1,7 +1,7 @@
 """From training data and a policy to a routing table that has no version yet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -13,38 +13,30 @@ from pipeline.config import Policy, as_json
 from pipeline.estimators.base import (
     Estimates,
     FittedEstimator,
-    best_single,
     fit_with_held_out,
 )
 from pipeline.estimators.domain_table import Cells, DomainTable, bucket_means
 from pipeline.estimators.stack import Stack
 from pipeline.expected import held_out_json
+from pipeline.flows.candidates import Facts, candidates, column_of, safe_choice
 from pipeline.flows.training import TrainingData, as_prompts, fitted_memberships
 from pipeline.guard import z_for_loss_ratio
 from pipeline.packing import to_bytes
+from pipeline.ranking import table_entries
 from pipeline.route import best_columns
 from pipeline.shares import share_surcharges
 from pipeline.smoothers.fit import FittedSmoother
 from pipeline.split import in_test
-from pipeline.table import buckets_frame, table_entries
+from pipeline.table import buckets_frame
 from pipeline.taxonomy import present_rows
 from pipeline.terms import Limits, Terms, Weighed, require_feasible, weigh, within
 from pipeline.tradeoff import Tradeoff, at_parity, at_value, settings_to_try
 from profiles.errors import NotReadyError, UsageError
-from profiles.outcomes import Outcomes
 
 Floats = NDArray[np.float64]
 _ROUTERS: Mapping[str, type[Stack] | type[DomainTable]] = {"stack": Stack, "table": DomainTable}
 _CALIBRATION_SHARE = 0.3
 _CALIBRATION_SEED = 7
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What is known of models beside their outcomes, by model id; unknown where absent."""
-
-    context_tokens: Mapping[str, int] = field(default_factory=dict[str, int])
-    features: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +83,7 @@ def draft_table(data: TrainingData, policy: Policy, encoder_id: str, facts: Fact
     InfeasibleError
         If a limit of the policy cannot be kept.
     """
-    data = _candidates(data, policy, facts)
+    data = candidates(data, policy, facts)
     kept_out = np.zeros(len(data.prompt_ids), dtype=bool)
     if policy.max_loss is not None:
         share, seed = _CALIBRATION_SHARE, _CALIBRATION_SEED
@@ -119,7 +111,7 @@ def _fit(data: TrainingData, policy: Policy) -> _Fit:
             "or `promptshed domains from-labels` first."
         )
     outcomes, prompts = data.outcomes, as_prompts(data, memberships)
-    reference = _safe_choice(outcomes, policy)
+    reference = safe_choice(outcomes, policy)
     reference_id = outcomes.model_ids[reference]
     fit = fit_with_held_out(
         _ROUTERS[policy.router](reference_model_id=reference_id), prompts, outcomes, data.folds
@@ -179,7 +171,7 @@ def _terms(fit: _Fit, setting: Tradeoff, policy: Policy) -> Terms:
         surcharge=np.zeros(len(model_ids)),
         limits=fit.limits,
     )
-    most = {_column(model_ids, model_id): share for model_id, share in policy.max_share}
+    most = {column_of(model_ids, model_id): share for model_id, share in policy.max_share}
     if not most:
         return terms
     weighed = _weigh_held_out(fit, terms)
@@ -261,67 +253,3 @@ def _draft(
         entries=table_entries(fit.cells, fit.latency_s, terms),
         packed=to_bytes(fit.router) if isinstance(fit.router, FittedSmoother) else None,
     )
-
-
-def _candidates(data: TrainingData, policy: Policy, facts: Facts) -> TrainingData:
-    """Keep the models that the policy's lists and facts let pass."""
-    model_ids = data.outcomes.model_ids
-    shares = (model_id for model_id, _ in policy.max_share)
-    reference = filter(None, [policy.reference_model_id])
-    for model_id in (*policy.model_ids, *policy.deny, *policy.fallback, *shares, *reference):
-        _column(model_ids, model_id)
-    kept = [m for m in policy.model_ids or model_ids if m not in policy.deny]
-    needed, window = frozenset(policy.required_features), policy.min_context_tokens or 0
-    kept = [
-        model_id
-        for model_id in kept
-        if needed <= facts.features.get(model_id, frozenset())
-        and window <= facts.context_tokens.get(model_id, 0)
-    ]
-    outside = sorted({*policy.fallback, *(m for m, _ in policy.max_share)} - set(kept))
-    if not kept or outside:
-        raise UsageError(_why_none(outside))
-    columns = [model_ids.index(model_id) for model_id in sorted(kept)]
-    return replace(
-        data, outcomes=data.outcomes.columns(tuple(kept)), latency_s=data.latency_s[:, columns]
-    )
-
-
-def _why_none(outside: list[str]) -> str:
-    if outside:
-        return f"The policy names {outside[0]!r}, which its own lists leave out. Allow it."
-    return (
-        "The policy leaves no model: --models, --deny, --require and --min-context rule out all. "
-        "A model whose features or context window are unknown has none."
-    )
-
-
-def _column(model_ids: tuple[str, ...], model_id: str) -> int:
-    if model_id not in model_ids:
-        raise UsageError(f"There is no model {model_id!r}. Known: {', '.join(model_ids)}.")
-    return model_ids.index(model_id)
-
-
-def _safe_choice(outcomes: Outcomes, policy: Policy) -> int:
-    """Return the column of the reference model, whose cost is known if costs are to count."""
-    wanted, value = policy.reference_model_id, policy.quality_value_usd
-    if wanted and wanted not in outcomes.model_ids:
-        raise UsageError(
-            f"The safe choice {wanted!r} is not among the models of --models. Add it there, or "
-            "name another with --reference."
-        )
-    among = (wanted,) if wanted else outcomes.model_ids
-    if not np.isfinite(outcomes.columns(among).quality).any():
-        raise NotReadyError(
-            f"No outcome of {' or '.join(among)} has a known quality. Import a file with a quality "
-            "column, or name it with `--mapping quality=COLUMN`."
-        )
-    reference = best_single(outcomes, among=among)
-    counts = value is not None and np.isfinite(value)
-    if counts and not np.isfinite(outcomes.cost_usd[:, reference]).any():
-        raise UsageError(
-            f"The cost of the safe choice {outcomes.model_ids[reference]!r} is unknown, so its "
-            "value in US dollars is too. Import its costs, name another with --reference, or "
-            "leave --quality-value-usd out."
-        )
-    return reference

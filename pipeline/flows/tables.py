@@ -7,8 +7,9 @@ import polars as pl
 
 from pipeline.config import Policy, as_json, digest
 from pipeline.embed import Encoder
+from pipeline.flows.candidates import Facts
 from pipeline.flows.clock import now
-from pipeline.flows.drafting import Draft, Facts, draft_table
+from pipeline.flows.drafting import Draft, draft_table
 from pipeline.flows.training import TrainingData, fitted_memberships, read_training_data
 from pipeline.packing import from_bytes
 from pipeline.store import Store

@@ -7,13 +7,13 @@ import pytest
 from pipeline.assign import Assigner
 from pipeline.config import Policy, as_json
 from pipeline.estimators.domain_table import build_cells
+from pipeline.ranking import table_entries
 from pipeline.table import (
     RoutingModel,
     buckets_frame,
     decide,
     routing_model,
     table_diff,
-    table_entries,
 )
 from pipeline.terms import Limits, Terms
 from profiles.tables import BUCKETS, RECEIPT, TABLE_ENTRIES, conform
