@@ -10,11 +10,20 @@ from pages.ui import shell
 from profiles.errors import StoreError
 
 _PAGES = {
-    "Start": (("overview", "Overview", "home", "start"),),
+    "Start": (
+        ("overview", "Overview", "home", "start"),
+        ("runs", "Data & runs", "database", "data-and-runs"),
+    ),
     "Explore": (("prompt_map", "Map", "scatter_plot", "map"),),
-    "Curate": (("domains", "Domains", "category", "taxonomy"),),
+    "Curate": (
+        ("inbox", "Review inbox", "inbox", "review"),
+        ("domains", "Domains", "category", "taxonomy"),
+    ),
     "Compare": (("models", "Models", "grid_on", "profiles"),),
-    "Route": (("policy", "Policy", "alt_route", "routing"),),
+    "Route": (
+        ("policy", "Policy", "alt_route", "routing"),
+        ("batch", "Batch", "table_rows", "batch-routing"),
+    ),
 }
 
 st.set_page_config(page_title="Promptshed", page_icon=shell.ICON, layout="wide")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.ui import format as text
-from pages.ui import reads, shell, shown, subject
+from pages.ui import reads, review, shell, shown, subject
 
 st.title("Domains")
 domains, waiting = reads.domains(), reads.waiting()
@@ -11,16 +11,18 @@ shell.require(domains.height + waiting.height)
 
 st.caption(
     f"{text.counted(domains.height, 'domain')}, approved by a person and keeping their ids for "
-    f"ever; {text.counted(waiting.height, 'cluster')} of the newest run waiting for a decision: "
-    "`promptshed domains approve CLUSTER`."
+    f"ever; {text.counted(waiting.height, 'cluster')} of the newest run waiting in the inbox."
 )
+review.tell_what_was_done()
 catalogue = shown.catalogue(domains, waiting)
-found = subject.load(subject.choose(catalogue))
+chosen = subject.choose(catalogue)
+found = subject.load(chosen)
 st.subheader(text.as_markdown(found.name))
 st.text(found.facts)
 if found.phrases:
     st.caption("Phrases that set it apart from its neighbours")
     st.text(" · ".join(found.phrases))
+review.edit(chosen, found.name, status=found.status)
 
 st.markdown("##### What each model does here")
 if found.cells.is_empty():

@@ -53,7 +53,7 @@ with st.grid(4, min_column_width=210):
         text.count(progress.n_waiting),
         note=f"{text.counted(progress.n_domains, 'domain')} approved",
         help_="Groups of the newest run that no one has approved or rejected yet.",
-        link=("pages/domains.py", "The inbox"),
+        link=("pages/inbox.py", "The inbox"),
     )
 
 st.subheader("Next step")

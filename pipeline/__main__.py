@@ -53,7 +53,8 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     try:
-        code = cli.main(args=arguments, standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        code = cli.main(args=given, standalone_mode=False, obj=given)
     except PromptshedError as error:
         click.echo(f"promptshed: {error}", err=True)
         code = error.exit_code
@@ -66,6 +67,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         code = 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(
+            f"promptshed: {place}{error.strerror or error}. Check the disk's space and the "
+            "permissions, then run the same command again.",
+            err=True,
+        )
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 

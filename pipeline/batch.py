@@ -17,7 +17,7 @@ from pipeline.csv_text import csv_text, guard_cell
 from pipeline.formats import Format, target_format
 from pipeline.mapping import ColumnMapping, detect_prompt
 from pipeline.prompt_text import normalise_text, routing_text
-from pipeline.rows import STDIN, Source, open_source, read_chunks
+from pipeline.rows import STDIN, Source, about_file, open_source, read_chunks
 from pipeline.targets import Target, open_target
 from profiles.errors import SchemaError, UsageError
 from profiles.tables import RECEIPT
@@ -124,7 +124,8 @@ def route_file(
     _require_another(source, target)
     tally = _Tally()
     with open_source(source) as opened, ExitStack() as stack:
-        prompt = detect_prompt(opened.columns, given=mapping)
+        with about_file(source):
+            prompt = detect_prompt(opened.columns, given=mapping)
         names = _receipt_names(opened.columns)
         format_ = asked_format or Format(kind=opened.kind, codec=None)
         writers = _Writers(stack=stack)

@@ -21,7 +21,7 @@ from pipeline.mapping import (
     parse_mapping,
 )
 from pipeline.prompt_text import normalise_text, prompt_id_of, read_prompt
-from pipeline.rows import Source, open_source, read_chunks
+from pipeline.rows import Source, about_file, open_source, read_chunks
 from pipeline.scale import AUTO, blank_to_null
 from profiles.errors import UsageError
 from profiles.tables import IMPORTS, OUTCOMES, PROMPTS, REQUESTS, Table, conform
@@ -111,7 +111,7 @@ def read_file(
         If the columns or the quality scale cannot be told.
     """
     prompts = _Prompts()
-    with open_source(path) as source:
+    with about_file(path), open_source(path) as source:
         resolved = _resolve(source, mapping, quality_scale)
         parts: list[pl.DataFrame] = []
         broken: list[Reject] = []
@@ -121,12 +121,14 @@ def read_file(
             broken.extend(chunk.rejects)
             n_rows += len(chunk.lines) + len(chunk.rejects)
         file_digest = _digest_file(source.path)
-    cleaned = clean_rows(pl.concat(parts), resolved, known_models=known_models)
+    with about_file(path):
+        cleaned = clean_rows(pl.concat(parts), resolved, known_models=known_models)
     if "quality" in resolved.columns() or resolved.wide:
         resolved = replace(resolved, quality_scale=cleaned.quality_scale)
     rejects = _gather_rejects(cleaned.refused, broken, resolved, prompts)
     import_row = {
         "import_id": _digest(file_digest + dump_mapping(resolved)),
+        "file_digest": file_digest,
         "file_name": Path(source.name).name,
         "imported_at": imported_at or dt.datetime.now(dt.UTC),
         "n_rows": n_rows,

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from pipeline.chunks import Chunk, CsvChunk, JsonChunk, ParquetChunk, Reject
 from pipeline.formats import CSV, JSONL, PARQUET, SUPPORTED, codec_of, kind_of
 from pipeline.records import BOM, Lines, Record, csv_records, json_records, read_header
-from profiles.errors import InputFileError
+from profiles.errors import InputFileError, UsageError
 
 CHUNK_ROWS = 20_000
 STDIN = "-"
@@ -48,6 +48,15 @@ class Source:
 
 
 @contextmanager
+def about_file(path: str | Path) -> Iterator[None]:
+    """Let usage errors inside begin with the name of the file."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{_shown(path)}: {error}") from error
+
+
+@contextmanager
 def open_source(path: str | Path) -> Iterator[Source]:
     """Find out what kind of file this is and which columns it has.
 
@@ -63,7 +72,7 @@ def open_source(path: str | Path) -> Iterator[Source]:
     """
     with tempfile.TemporaryDirectory(prefix="promptshed-") as folder:
         local = _local_file(path, Path(folder))
-        name = str(path) if str(path) != STDIN else "standard input"
+        name = _shown(path)
         with local.open("rb") as stream:
             codec = codec_of(stream.read(_HEAD_BYTES))
         kind = kind_of(_head(local, codec, name), name)
@@ -103,6 +112,10 @@ def _no_rows(name: str, found: str) -> InputFileError:
         f"{name}: expected rows to read, found none that can be read ({found}). "
         "Check the file and export it again."
     )
+
+
+def _shown(path: str | Path) -> str:
+    return str(path) if str(path) != STDIN else "standard input"
 
 
 def _local_file(path: str | Path, folder: Path) -> Path:

@@ -129,6 +129,20 @@ class Store:
         """
         return self._write(results, _APPEND)
 
+    def replace_imports(
+        self, import_ids: Collection[str], *results: tuple[Table, pl.DataFrame]
+    ) -> dict[str, int]:
+        """Forget what came with these imports and append, in one transaction.
+
+        Prompts that no other import asked stay only where a run or a domain holds them.
+
+        Returns
+        -------
+        dict
+            For each table, how many rows were new.
+        """
+        return self._write(results, _APPEND, forget=import_ids)
+
     def upsert(self, *results: tuple[Table, pl.DataFrame]) -> dict[str, int]:
         """Add rows in one transaction, replacing those whose key is already there.
 
@@ -139,10 +153,18 @@ class Store:
         """
         return self._write(results, "INSERT OR REPLACE INTO")
 
-    def _write(self, results: tuple[tuple[Table, pl.DataFrame], ...], verb: str) -> dict[str, int]:
+    def _write(
+        self,
+        results: tuple[tuple[Table, pl.DataFrame], ...],
+        verb: str,
+        *,
+        forget: Collection[str] = (),
+    ) -> dict[str, int]:
         conformed = [(table, conform(frame, table)) for table, frame in results]
 
         def insert(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+            if forget:
+                _forget(connection, forget)
             return {
                 table.name: _insert(connection, table, frame, verb) for table, frame in conformed
             }
@@ -228,17 +250,27 @@ def _first_line(error: duckdb.Error) -> str:
 def _require_our_schema(
     connection: duckdb.DuckDBPyConnection, path: Path, *, may_create: bool
 ) -> None:
-    names = {row[0] for row in connection.sql("SELECT table_name FROM duckdb_tables()").fetchall()}
-    if not names and may_create:
+    found_columns = connection.sql(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+    ).fetchall()
+    if not found_columns and may_create:
         _create(connection)
         return
-    if "store_meta" not in names:
+    if ("store_meta", "schema_version") not in found_columns:
         raise StoreError(f"{path} is a DuckDB file but no Promptshed store. Name another --store.")
     [(found,)] = connection.sql("SELECT schema_version FROM store_meta").fetchall()
     if found > SCHEMA_VERSION:
         raise StoreError(
             f"{path} has schema version {found}, this Promptshed knows up to {SCHEMA_VERSION}. "
             "Upgrade with `pip install -U promptshed`, or name another --store."
+        )
+    expected = [(table.name, column) for table in STORED for column in table.schema]
+    missing = sorted({*expected} - {*found_columns})
+    if missing:  # INSERT OR IGNORE would pass over a missing column without a word
+        table, column = missing[0]
+        raise StoreError(
+            f"{path} was made by another Promptshed: its table {table} has no column {column}. "
+            "Import again into another --store."
         )
 
 
@@ -251,6 +283,22 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
         )
     connection.sql(f"CREATE TABLE store_meta AS SELECT {SCHEMA_VERSION} AS schema_version")
     connection.commit()
+
+
+def _forget(connection: duckdb.DuckDBPyConnection, import_ids: Collection[str]) -> None:
+    forgotten = {"forgotten": list(import_ids)}
+    of_them = "import_id IN (SELECT unnest($forgotten))"
+    connection.execute(
+        "DELETE FROM outcomes WHERE request_id IN "
+        f"(SELECT request_id FROM requests WHERE {of_them})",
+        forgotten,
+    )
+    for table in ("requests", "imports"):
+        connection.execute(f"DELETE FROM {table} WHERE {of_them}", forgotten)
+    connection.execute(
+        "DELETE FROM prompts WHERE prompt_id NOT IN (SELECT prompt_id FROM requests UNION ALL "
+        "SELECT prompt_id FROM members UNION ALL SELECT prompt_id FROM member_sets)"
+    )
 
 
 def _insert(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import digest
 from profiles.errors import UsageError
+from profiles.profile import UNASSIGNED
 from profiles.tables import DOMAIN_EVENTS, DOMAINS, MEMBER_SETS, conform
 
 APPROVED, RETIRED = "approved", "retired"
@@ -75,6 +76,24 @@ def _apply(state: dict[str, dict[str, object]], row: Mapping[str, object]) -> No
         case verb:
             raise ValueError(f"Event {row['event_id']} has the unknown verb {verb!r}.")
     state[domain_id]["updated_at"] = row["occurred_at"]
+
+
+def domain_name(wanted: str) -> str:
+    """Return a name that a domain may have, without space around it.
+
+    Raises
+    ------
+    UsageError
+        If it is empty or taken by what is in no domain.
+    """
+    name = wanted.strip()
+    if not name:
+        raise UsageError("A domain's name must not be empty. Give it one or two words.")
+    if name == UNASSIGNED:
+        raise UsageError(
+            f"{UNASSIGNED!r} is what prompts outside every domain are called. Give another name."
+        )
+    return name
 
 
 def find_domain(domains: pl.DataFrame, wanted: str) -> dict[str, object]:
@@ -185,6 +204,8 @@ def approve_labels(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Make one domain for each label; a label that is a domain already gets its present prompts.
 
+    A domain that a person retired stays retired, and the label `unassigned` makes none.
+
     Parameters
     ----------
     labelled
@@ -195,13 +216,21 @@ def approve_labels(
     DataFrame, DataFrame
         New events and new member sets; both empty where nothing has changed.
     """
+    domains = domains_now(events)
     known = {
         name: (domain_id, set_id)
-        for name, domain_id, set_id in domains_now(events)
+        for name, domain_id, set_id in domains.filter(pl.col("status") == APPROVED)
         .select("name", "domain_id", "member_set_id")
         .iter_rows()
     }
-    grouped = labelled.group_by("label").agg("prompt_id").sort("label")
+    retired = domains.filter(pl.col("status") == RETIRED)["name"]
+    closed = {*retired, UNASSIGNED} - set(known)
+    grouped = (
+        labelled.filter(~pl.col("label").is_in(closed))
+        .group_by("label")
+        .agg("prompt_id")
+        .sort("label")
+    )
     fresh, sets = [], []
     for label, prompt_ids in grouped.iter_rows():
         set_id, rows = member_set(prompt_ids)

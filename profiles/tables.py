@@ -55,6 +55,7 @@ IMPORTS = Table(
     schema=pl.Schema(
         {
             "import_id": pl.String,  # digest of the file's bytes and the mapping
+            "file_digest": pl.String,  # of the bytes alone
             "file_name": pl.String,
             "imported_at": UTC_TIME,
             "n_rows": pl.Int64,
@@ -122,6 +123,7 @@ RUNS = Table(
         {
             "run_id": pl.String,  # digest of config, encoder and inputs
             "created_at": UTC_TIME,
+            "asked_at": UTC_TIME,  # the last time: the run asked for last is the one shown
             "encoder_id": pl.String,
             "config": pl.String,  # JSON
             "n_prompts": pl.Int64,

@@ -19,10 +19,13 @@ from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 PAGES = {
     "overview": "",
+    "runs": "data-and-runs",
     "map": "map",
+    "inbox": "review",
     "domains": "taxonomy",
     "models": "profiles",
     "policy": "routing",
+    "batch": "batch-routing",
 }
 THEMES = ("light", "dark")
 WIDTHS = (1400, 800)

@@ -2,6 +2,7 @@ import csv
 import io
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from tests.support import BEST_VALUE, KEEP_MOST, MODELS, HashEncoder, id_of, sto
 N_PER_TOPIC = 67
 
 
-def flow(folder, *, order=None):
+def flow(folder, *, policy=KEEP_MOST, order=None):
     """Go from a CSV file to a routed file by the real steps; returns the store and the bytes."""
     folder.mkdir()
     head, *lines = story_csv(story(N_PER_TOPIC), label=False).splitlines()
@@ -40,7 +41,7 @@ def flow(folder, *, order=None):
     discover(store, encoder, DiscoverConfig())
     approve_clusters(store, None, actor="ana")
     profile(store, encoder)
-    publish_table(store, build_table(store, encoder, KEEP_MOST))
+    publish_table(store, build_table(store, encoder, policy))
     route_file(folder / "prompts.csv", folder / "routed.csv", decider(store, encoder))
     return store, (folder / "routed.csv").read_bytes()
 
@@ -65,6 +66,17 @@ def test_files_become_decisions_the_same_ones_every_time(tmp_path):
     assert_models_are_those_of_best_value(routed)
 
 
+@pytest.mark.slow
+def test_the_default_router_decides_the_same_every_time_too(tmp_path):
+    """The stack reads texts and neighbours as well, and row order still changes nothing."""
+    policy = replace(KEEP_MOST, router="stack")
+    shuffled = np.random.default_rng(6).permutation(3 * 3 * N_PER_TOPIC)
+    _, routed = flow(tmp_path / "first", policy=policy)
+    _, other_routed = flow(tmp_path / "shuffled", policy=policy, order=shuffled)
+    assert other_routed == routed
+    assert_quality_is_kept_for_less(routed_models(routed))
+
+
 def assert_topics_are_domains(store):
     """Each approved domain holds prompts of one topic, and all three are there."""
     topic_of = {id_of(p): p.topic for p in story(N_PER_TOPIC)}
@@ -74,12 +86,23 @@ def assert_topics_are_domains(store):
 
 
 def assert_models_are_those_of_best_value(routed):
-    """Each topic goes mostly to its model: the quality asked for, for well under the full price."""
-    models = [row["model"] for row in csv.DictReader(io.StringIO(routed.decode()))]
+    """Each topic goes mostly to its model."""
+    models = routed_models(routed)
     prompts = story(N_PER_TOPIC + 5)
     counts = Counter((p.topic, model) for p, model in zip(prompts, models, strict=True))
     most = {topic: max(MODELS, key=lambda model: counts[topic, model]) for topic in BEST_VALUE}
     assert most == BEST_VALUE
+    assert_quality_is_kept_for_less(models)
+
+
+def routed_models(routed):
+    """Return the model of each row."""
+    return [row["model"] for row in csv.DictReader(io.StringIO(routed.decode()))]
+
+
+def assert_quality_is_kept_for_less(models):
+    """The quality asked for is reached, for well under the full price."""
+    prompts = story(N_PER_TOPIC + 5)
     reached = sum(p.quality[model] for p, model in zip(prompts, models, strict=True))
     assert reached >= KEEP_MOST.keep_quality * sum(p.quality["large"] for p in prompts)
     assert sum(map(MODELS.get, models)) < 0.6 * MODELS["large"] * len(models)

@@ -75,7 +75,7 @@ def progress() -> Progress:
 
 def run() -> Run | None:
     """Return the newest run; None if there is none."""
-    newest = read(RUNS).sort("created_at").tail(1).select(*Run.__dataclass_fields__)
+    newest = read(RUNS).sort("asked_at").tail(1).select(*Run.__dataclass_fields__)
     return next((Run(**row) for row in newest.iter_rows(named=True)), None)
 
 

@@ -1,5 +1,6 @@
 """Frames as tables show them: chosen columns, units a person reads, and headings with help."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,8 +13,16 @@ from profiles.profile import ALL, UNASSIGNED
 
 CLUSTER = "cluster-"
 """What the key of a waiting cluster starts with; a domain's key is its id."""
+WAITING = "waiting"
 _MOST_WITHOUT_SCROLLING = 24
 _INTERVAL_HELP = "Where the true value lies with 95 % probability, given the data."
+_TRIAL = {
+    "min_cluster_size": pl.Int64,
+    "n_clusters": pl.Int64,
+    "unclustered_share": pl.Float64,
+    "validity": pl.Float64,
+    "chosen": pl.Boolean,
+}
 _POINTS_HELP = "Hundredths of quality, against the reference model. Positive is better."
 
 COLUMNS: Mapping[str, object] = {
@@ -43,6 +52,13 @@ COLUMNS: Mapping[str, object] = {
     "A point is worth": st.column_config.TextColumn(
         help="What one more hundredth of quality on one prompt may cost, in US dollars."
     ),
+    "Unclustered, %": st.column_config.NumberColumn(
+        format="%.0f", help="Prompts in no dense group; they are shown as such, never absorbed."
+    ),
+    "Validity": st.column_config.NumberColumn(
+        format="%.2f", help="How dense clusters are against the gaps between them (DBCV), -1 to 1."
+    ),
+    "Seconds": st.column_config.NumberColumn(format="%.0f"),
     "Why": st.column_config.TextColumn(width="large"),
     "Prompt": st.column_config.TextColumn(width="large"),
 }
@@ -86,7 +102,7 @@ def catalogue(domains: pl.DataFrame, waiting: pl.DataFrame) -> pl.DataFrame:
         Key=pl.lit(CLUSTER) + pl.col("cluster_id").cast(pl.String),
         Name=pl.col("name"),
         Prompts=pl.col("n_prompts"),
-        Status=pl.lit("waiting"),
+        Status=pl.lit(WAITING),
         By=pl.lit(None, dtype=pl.String),
         Changed=pl.lit(None, dtype=pl.String),
     )
@@ -172,6 +188,39 @@ def versions(tables: pl.DataFrame) -> pl.DataFrame:
         .map_elements(lambda value: text.dollars(value / 100), return_dtype=pl.String)
         .alias("A point is worth"),
         pl.col("n_prompts").alias("Prompts"),
+    )
+
+
+def imports(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the imported files, newest first."""
+    return rows.sort("imported_at", descending=True).select(
+        pl.col("file_name").alias("File"),
+        _time("imported_at").alias("Imported"),
+        pl.col("n_rows").alias("Rows"),
+        pl.col("n_rejected").alias("Rejected"),
+    )
+
+
+def runs(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the discoveries, the one asked for last first."""
+    return rows.sort("asked_at", descending=True).select(
+        _time("created_at").alias("Done"),
+        pl.col("n_prompts").alias("Prompts"),
+        pl.col("n_clusters").alias("Clusters"),
+        (100 * pl.col("n_unclustered") / pl.col("n_prompts")).alias("Unclustered, %"),
+        pl.col("duration_s").alias("Seconds"),
+        pl.col("encoder_id").alias("Encoder"),
+    )
+
+
+def sweep(trials: str) -> pl.DataFrame:
+    """Return the granularities a discovery tried, from the JSON of its run."""
+    return pl.DataFrame(json.loads(trials), schema=_TRIAL).select(
+        pl.col("min_cluster_size").alias("Least prompts"),
+        pl.col("n_clusters").alias("Clusters"),
+        (100 * pl.col("unclustered_share")).alias("Unclustered, %"),
+        pl.col("validity").alias("Validity"),
+        pl.when("chosen").then(pl.lit("chosen")).alias("Choice"),
     )
 
 

@@ -19,6 +19,8 @@ class Subject:
     """What the page shows of a domain or a cluster."""
 
     name: str
+    status: str
+    """approved, retired or waiting."""
     facts: str
     phrases: tuple[str, ...]
     typical: tuple[str, ...]
@@ -93,6 +95,7 @@ def _domain(domain_id: str) -> Subject:
     members = reads.read(MEMBER_SETS, member_set_id=row["member_set_id"])["prompt_id"]
     return Subject(
         name=row["name"],
+        status=row["status"],
         facts=f"{row['status']} by {row['approved_by']} · {text.count(row['n_prompts'])} prompts · "
         f"changed {text.when(row['updated_at'])} · {domain_id}",
         phrases=tuple(found.get("names", ())),
@@ -107,6 +110,7 @@ def _cluster(cluster_id: int) -> Subject:
     row = reads.waiting().filter(cluster_id=cluster_id).row(0, named=True)
     return Subject(
         name=row["name"],
+        status=shown.WAITING,
         facts=f"waits for a decision · {text.count(row['n_prompts'])} prompts · cohesion "
         f"{row['cohesion']:.2f} · cluster {cluster_id} of the newest run",
         phrases=tuple(row["names"]),

@@ -8,8 +8,10 @@ from pipeline.commands.shared import (
     actor_option,
     encoder_option,
     json_option,
+    print_frame,
     print_json,
     print_table,
+    recorded_job,
     say,
     store_option,
 )
@@ -33,6 +35,7 @@ from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, PROMPTS, RUNS
 )
 @click.option("--seed", default=0, show_default=True)
 @json_option
+@recorded_job(alone=True)
 def discover_command(
     store: Store,
     encoder_name: str,
@@ -46,7 +49,7 @@ def discover_command(
         project=ProjectConfig(seed=seed), cluster=ClusterConfig(min_cluster_size=min_cluster_size)
     )
     run_id = discover(store, load_encoder(encoder_name), config)
-    run = store.read(RUNS, run_id=run_id).row(0, named=True)
+    run = store.read(RUNS, run_id=run_id).drop("asked_at").row(0, named=True)
     clusters = store.read(CLUSTERS, run_id=run_id)
     if as_json:
         print_json(run | {"sweep": json.loads(run["sweep"]), "clusters": clusters.to_dicts()})
@@ -222,10 +225,6 @@ def from_labels(min_prompts: int, actor: str, store: Store) -> None:
 @json_option
 def history(store: Store, *, as_json: bool) -> None:
     """Show every decision, oldest first."""
-    events = store.read(DOMAIN_EVENTS)
-    if as_json:
-        print_json(events.to_dicts())
-        return
     columns = [
         "event_id",
         "occurred_at",
@@ -236,4 +235,4 @@ def history(store: Store, *, as_json: bool) -> None:
         "actor",
         "reason",
     ]
-    print_table(columns, events.select(columns).iter_rows())
+    print_frame(store.read(DOMAIN_EVENTS), columns, as_json=as_json)

@@ -10,6 +10,7 @@ from pipeline.commands.shared import (
     json_option,
     print_json,
     print_table,
+    recorded_job,
     say,
     store_option,
 )
@@ -37,6 +38,7 @@ _BASELINES = ("best_single", "cheapest", "random")
     help="Exit with 4 unless the best router's delta_points, aiq or gap_closed reaches the value.",
 )
 @json_option
+@recorded_job()
 def evaluate_command(
     store: Store,
     encoder_name: str,

@@ -4,11 +4,18 @@ from pathlib import Path
 
 import click
 
-from pipeline.commands.shared import json_option, print_json, say, store_option
+from pipeline.commands.shared import (
+    json_option,
+    print_json,
+    recorded_job,
+    say,
+    store_option,
+)
 from pipeline.ingest import Ingest, read_file, read_mapping, write_rejects
 from pipeline.mapping import describe
 from pipeline.scale import SCALES
 from pipeline.store import Store
+from profiles.errors import UsageError
 from profiles.tables import IMPORTS, OUTCOMES
 
 _SOME_ROWS_REJECTED = 3
@@ -22,8 +29,12 @@ _SOME_ROWS_REJECTED = 3
 @click.option(
     "--known-models-only", is_flag=True, help="Reject rows of models the store has not seen."
 )
+@click.option(
+    "--replace", is_flag=True, help="Forget what the same file gave when it was read otherwise."
+)
 @click.option("--dry-run", is_flag=True, help="Show the mapping and the counts; store nothing.")
 @json_option
+@recorded_job()
 def import_files(
     files: tuple[str, ...],
     store: Store,
@@ -31,6 +42,7 @@ def import_files(
     quality_scale: str,
     *,
     known_models_only: bool,
+    replace: bool,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -45,22 +57,30 @@ def import_files(
         ingest = read_file(name, mapping=given, quality_scale=quality_scale, known_models=known)
         for line in describe(ingest.mapping):
             say(f"  {line}")
-        reports.append(_report(name, ingest, {} if dry_run else _save(store, ingest), store))
+        added = {} if dry_run else _save(store, ingest, replace=replace)
+        reports.append(_report(name, ingest, added, store))
         say(_sentence(reports[-1], dry_run=dry_run))
     if as_json:
         print_json(reports)
     return _SOME_ROWS_REJECTED if any(report["n_rejected"] for report in reports) else 0
 
 
-def _save(store: Store, ingest: Ingest) -> dict[str, int]:
-    import_id = ingest.import_row["import_id"][0]
-    if not store.read(IMPORTS, import_id=import_id).is_empty():
+def _save(store: Store, ingest: Ingest, *, replace: bool) -> dict[str, int]:
+    import_id, file_digest = ingest.import_row.select("import_id", "file_digest").row(0)
+    before = store.read(IMPORTS, file_digest=file_digest)["import_id"].to_list()
+    if import_id in before:
         return {"prompts": 0, "outcomes": 0, "requests": 0}
-    return store.append(*ingest.tables())
+    if before and not replace:
+        raise UsageError(
+            f"{ingest.import_row['file_name'][0]} was imported before with another mapping or "
+            "quality scale, so its rows would count twice. Import it as before, or give --replace "
+            "to forget what was read then."
+        )
+    return store.replace_imports(before, *ingest.tables())
 
 
 def _report(name: str, ingest: Ingest, added: dict[str, int], store: Store) -> dict[str, object]:
-    rejects = _rejects_path(name, store) if ingest.n_rejected else None
+    rejects = _rejects_path(name, ingest, store) if ingest.n_rejected else None
     if rejects:
         write_rejects(rejects, ingest.rejects)
     return {
@@ -77,10 +97,11 @@ def _report(name: str, ingest: Ingest, added: dict[str, int], store: Store) -> d
     }
 
 
-def _rejects_path(name: str, store: Store) -> Path:
+def _rejects_path(name: str, ingest: Ingest, store: Store) -> Path:
+    """Name it after the file's content too: two files may have the same name."""
     stem = "stdin" if name == "-" else Path(name).name
     store.path.parent.mkdir(parents=True, exist_ok=True)
-    return store.path.parent / f"{stem}.rejects.csv"
+    return store.path.parent / f"{stem}.{ingest.import_row['import_id'][0][:8]}.rejects.csv"
 
 
 def _sentence(report: dict[str, object], *, dry_run: bool) -> str:

@@ -13,8 +13,10 @@ from pipeline.commands.policy import policy_options
 from pipeline.commands.shared import (
     encoder_option,
     json_option,
+    print_frame,
     print_json,
     print_table,
+    recorded_job,
     say,
     store_option,
 )
@@ -46,6 +48,7 @@ _SOME_ROWS_REJECTED = 3
 @encoder_option
 @click.option("--show", is_flag=True, help="Print model by domain.")
 @json_option
+@recorded_job()
 def profile_command(store: Store, encoder_name: str, *, show: bool, as_json: bool) -> None:
     """Build the capability profile of every model in every approved domain."""
     profile_id = profile(store, load_encoder(encoder_name))
@@ -85,6 +88,7 @@ def table_group() -> None:
 @encoder_option
 @policy_options
 @click.option("--publish", is_flag=True, help="Make it the current table at once.")
+@recorded_job()
 def build(store: Store, encoder_name: str, policy: Policy, *, publish: bool) -> None:
     """Derive a routing table from outcomes and approved domains; prints its version."""
     version = build_table(store, load_encoder(encoder_name), policy)
@@ -108,12 +112,8 @@ def publish_command(version: int, store: Store) -> None:
 @json_option
 def list_tables(store: Store, *, as_json: bool) -> None:
     """List all versions."""
-    tables = store.read(ROUTING_TABLES)
-    if as_json:
-        print_json(tables.to_dicts())
-        return
     columns = ["table_version", "created_at", "published_at", "reference_model_id", "n_prompts"]
-    print_table(columns, tables.select(columns).iter_rows())
+    print_frame(store.read(ROUTING_TABLES), columns, as_json=as_json)
 
 
 @table_group.command("show")
@@ -196,6 +196,7 @@ def diff(before: int, after: int, store: Store, *, as_json: bool) -> None:
 @store_option
 @encoder_option
 @json_option
+@recorded_job()
 def route_command(
     source: str,
     target: str | None,

@@ -1,14 +1,17 @@
 """Options and printing that several verbs share."""
 
+import functools
 import getpass
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
+import polars as pl
 
+from pipeline.jobs import recorded
 from pipeline.store import DEFAULT_PATH, Store
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -53,6 +56,24 @@ def actor_option(command: _Command) -> _Command:
     )(command)
 
 
+def recorded_job(*, alone: bool = False) -> Callable[[_Command], _Command]:
+    """Keep a record of the verb beside its store, which the dashboard shows (`pipeline.jobs`)."""
+
+    def decorate(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def run(*, store: Store, **options: object) -> object:
+            context = click.get_current_context()
+            arguments = context.find_root().obj or [str(context.info_name)]
+            with recorded(store.path, arguments, alone=alone) as end:
+                code = command(store=store, **options)
+                end(code or 0)
+            return code
+
+        return cast("_Command", run)
+
+    return decorate
+
+
 def say(text: str) -> None:
     """Tell the person at the terminal; standard output stays free for data."""
     click.echo(text, err=True)
@@ -84,6 +105,14 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
             for text, width, to_left in zip(line, widths, left, strict=True)
         ]
         click.echo("  ".join(padded).rstrip())
+
+
+def print_frame(frame: pl.DataFrame, columns: Sequence[str], *, as_json: bool) -> None:
+    """Print all of a frame as JSON, or some columns of it as a table."""
+    if as_json:
+        print_json(frame.to_dicts())
+    else:
+        print_table(columns, frame.select(columns).iter_rows())
 
 
 def _cell(value: object) -> str:

@@ -7,6 +7,7 @@ from pipeline.flows.discovery import latest_run
 from pipeline.store import Store
 from pipeline.taxonomy import (
     approve_labels,
+    domain_name,
     domains_now,
     event,
     find_domain,
@@ -51,6 +52,7 @@ def approve_clusters(
         If a cluster does not exist or was decided already.
     """
     run_id = latest_run(store)
+    given_name = None if name is None else domain_name(name)
     offered = read_proposals(store, run_id)
     chosen = offered.filter(pl.col("status") == "waiting")
     if cluster_ids is not None:
@@ -69,7 +71,7 @@ def approve_clusters(
                 history,
                 verb="approve",
                 domain_id=domain_ids[-1],
-                name=name or offered_name,
+                name=given_name or offered_name,
                 member_set_id=set_id,
                 run_id=run_id,
                 cluster_id=cluster_id,
@@ -104,9 +106,7 @@ def reject_cluster(store: Store, cluster_id: int, *, actor: str, reason: str | N
 
 def rename_domain(store: Store, domain: str, name: str, *, actor: str) -> str:
     """Give a domain another name; its id stays."""
-    if not name.strip():
-        raise UsageError("A domain's name must not be empty. Give it one or two words.")
-    return _decide(store, domain, verb="rename", actor=actor, name=name.strip())
+    return _decide(store, domain, verb="rename", actor=actor, name=domain_name(name))
 
 
 def retire_domain(store: Store, domain: str, *, actor: str, reason: str | None) -> str:

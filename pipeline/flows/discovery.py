@@ -38,7 +38,9 @@ def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
         raise NotReadyError("There are no prompts yet. Run `promptshed import FILE` first.")
     ids = prompts["prompt_id"].to_list()
     run_id = "run-" + digest(as_json(config), encoder.encoder_id, *ids)
-    if not store.read(RUNS, run_id=run_id).is_empty():
+    known = store.read(RUNS, run_id=run_id)
+    if not known.is_empty():
+        store.upsert((RUNS, known.with_columns(asked_at=pl.lit(now()))))
         return run_id
     texts = prompts["text"].to_list()
     vectors = vectors_of(store, encoder, ids, texts)
@@ -48,9 +50,11 @@ def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
     clustering = choose_granularity(tried)
     labels = label_clusters(texts, vectors, clustering.cluster_ids)
     members = _members_frame(run_id, ids, clustering, map_coordinates(vectors, config.project))
+    created_at = now()
     run = {
         "run_id": run_id,
-        "created_at": now(),
+        "created_at": created_at,
+        "asked_at": created_at,
         "encoder_id": encoder.encoder_id,
         "config": as_json(config),
         "n_prompts": len(ids),
@@ -67,7 +71,7 @@ def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
 
 
 def latest_run(store: Store) -> str:
-    """Return the id of the newest run.
+    """Return the id of the run that was asked for last.
 
     Raises
     ------
@@ -77,7 +81,7 @@ def latest_run(store: Store) -> str:
     runs = store.read(RUNS)
     if runs.is_empty():
         raise NotReadyError("Nothing was discovered yet. Run `promptshed discover` first.")
-    return str(runs.sort("created_at")["run_id"][-1])
+    return str(runs.sort("asked_at")["run_id"][-1])
 
 
 def _sweep(points: NDArray[np.float32], config: DiscoverConfig) -> list[Clustering]:

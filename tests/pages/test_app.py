@@ -22,10 +22,13 @@ from tests.conftest import HOSTILE, N_PROMPTS, N_WAITING, STAGES, WAITING_TOPIC,
 ROOT = Path(__file__).parents[2]
 PAGES = {
     "overview": "Overview",
+    "runs": "Data & runs",
     "prompt_map": "Map",
+    "inbox": "Review inbox",
     "domains": "Domains",
     "models": "Models",
     "policy": "Policy",
+    "batch": "Batch",
 }
 _TIMEOUT_S = 30
 

@@ -289,7 +289,7 @@ def test_a_target_that_cannot_be_written_is_refused(tmp_path, target, message):
 def test_the_prompt_column_must_be_known(tmp_path):
     """It is detected or named; other columns do not matter."""
     source = write(tmp_path / "in.csv", "a,b\nHi,Ho\n")
-    with pytest.raises(UsageError, match="--mapping prompt=COLUMN"):
+    with pytest.raises(UsageError, match=r"in\.csv: .*--mapping prompt=COLUMN"):
         route_file(source, tmp_path / "out.csv", decide)
     summary = route_file(source, tmp_path / "out.csv", decide, mapping=ColumnMapping(prompt="b"))
     assert summary.n_routed == 1

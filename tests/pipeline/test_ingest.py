@@ -284,3 +284,18 @@ def test_rejects_are_written_safely(tmp_path):
         assert list(csv.reader(stream)) == [
             ["line", "reason", "row"], ["2", "bad", "'=1+1"], ["3", "worse", 'a\r\n"b"'],
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("foo,bar\n1,2\n", "expected a column with the prompt, found 'foo', 'bar'"),
+        ("prompt,model,quality\nHi,a,250\n", "quality: expected words or numbers from 0 to 1"),
+    ],
+)
+def test_a_file_that_cannot_be_understood_is_named(tmp_path, text, message):
+    """Columns and scales that cannot be told are errors of that file."""
+    path = tmp_path / "odd.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=rf"(?i)odd\.csv: {message}"):
+        read_file(path)

@@ -91,6 +91,14 @@ def test_a_closed_pipe_is_no_error(monkeypatch, capsys):
     assert run_command(capsys, "import", "x.csv")[0] == 0
 
 
+def test_trouble_with_the_disk_is_one_line(monkeypatch, capsys):
+    """A full disk or a missing permission names the file and what to check."""
+    raising(monkeypatch, PermissionError(13, "Permission denied", "locked.csv"))
+    code, out, err = run_command(capsys, "import", "x.csv")
+    assert (code, out) == (1, "")
+    assert err.startswith("promptshed: locked.csv: Permission denied. Check the disk's space")
+
+
 def test_the_group_can_be_called_from_python(tmp_path):
     """A verb's exit code is returned without standalone mode."""
     source = tmp_path / "in.csv"

@@ -263,6 +263,16 @@ def test_a_newer_store_is_refused(store):
         store.append((PROMPTS, prompts("b")))
 
 
+def test_a_store_without_our_columns_is_refused(store):
+    """A file with our tables but other columns is named, reading and writing."""
+    store.append((PROMPTS, prompts("a")))
+    with duckdb.connect(store.path) as connection:  # noqa: TID251 - a store of another day
+        connection.sql("ALTER TABLE prompts DROP COLUMN label")
+    for touch in (lambda: store.read(PROMPTS), lambda: store.append((PROMPTS, prompts("b")))):
+        with pytest.raises(StoreError, match=r"prompts has no column label.*--store"):
+            touch()
+
+
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     """Where a file stands in the place of the folder, the error names the path and the option."""
     (tmp_path / "file").write_text("")

@@ -214,3 +214,17 @@ def test_unchanged_labels_change_nothing():
     grown, _ = labels([*pairs, ("p3", "a")], fresh)
     assert grown["domain_id"].to_list() == fresh["domain_id"].to_list()
     assert grown["event_id"].to_list() == [2]
+
+
+def test_a_retired_label_stays_retired():
+    """New prompts of the label do not undo what a person decided, under its own name or another."""
+    fresh, _ = labels([("p1", "a"), ("p2", "a")])
+    retired = event(fresh, verb="retire", domain_id=fresh["domain_id"].item(), occurred_at=START)
+    again, _ = labels([("p1", "a"), ("p2", "a"), ("p3", "a")], pl.concat([fresh, retired]))
+    assert again.is_empty()
+
+
+def test_the_label_unassigned_makes_no_domain():
+    """It says what prompts outside every domain are called."""
+    fresh, _ = labels([("p1", "unassigned"), ("p2", "unassigned"), ("p3", "a"), ("p4", "a")])
+    assert list(names(fresh).values()) == ["a"]

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from pipeline.store import Store
-from profiles.tables import OUTCOMES, PROMPTS
+from profiles.tables import IMPORTS, OUTCOMES, PROMPTS
 from tests.support import run_command
 
 GOOD = "prompt,model,quality,cost_usd\nHi there,a,1,0.5\nHi there,b,0,\nBye,a,0.5,0.25\n"
@@ -50,7 +50,7 @@ def test_rejected_rows_are_kept_and_named(run, store, tmp_path):
     """Exit code 3; the rejects file holds the row, the message its line and reason."""
     code, _, err = run(write(tmp_path, BAD))
     assert code == 3
-    rejects = store.path.parent / "in.csv.rejects.csv"
+    [rejects] = store.path.parent.glob("in.csv.*.rejects.csv")
     assert "1 rows could not be read" in err
     assert str(rejects) in err
     assert "line 3" in err
@@ -66,6 +66,46 @@ def test_a_second_import_changes_nothing(run, store, tmp_path):
     assert code == 0
     assert "new: 0 prompts, 0 outcomes" in err
     assert store.read(OUTCOMES).equals(before)
+
+
+def test_two_files_of_one_name_keep_their_rejects_apart(run, store, tmp_path):
+    """Each has its own rejects file, and the same file again has the same one."""
+    for folder, word in (("one", "brilliant"), ("two", "dull"), ("one", "brilliant")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        run(write(tmp_path / folder, BAD.replace("brilliant", word)))
+    kept = sorted(store.path.parent.glob("*.rejects.csv"))
+    assert len(kept) == 2
+    assert [word for word in ("brilliant", "dull") if any(word in p.read_text() for p in kept)] == [
+        "brilliant",
+        "dull",
+    ]
+
+
+STARS = "prompt,model,quality\nHi there,a,5\nBye,a,1\n"
+
+
+def test_another_scale_of_the_same_file_is_refused(run, store, tmp_path):
+    """Its rows would count twice; nothing is stored and the way out is named."""
+    path = write(tmp_path, STARS)
+    run(path, "--quality-scale", "0-10")
+    before = store.read(OUTCOMES)
+    code, _, err = run(path, "--quality-scale", "1-5")
+    assert code == 2
+    assert "--replace" in err
+    assert store.read(OUTCOMES).equals(before)
+
+
+def test_replace_forgets_what_was_read_otherwise(run, store, tmp_path):
+    """Afterwards the store is as if only the second reading had happened."""
+    path, other = write(tmp_path, STARS), write(tmp_path, GOOD, "other.csv")
+    run(other)
+    run(path, "--mapping", "prompt=model,model=-,quality=-")
+    assert "a" in store.read(PROMPTS)["text"]
+    assert run(path, "--quality-scale", "1-5", "--replace")[0] == 0
+    assert sorted(store.read(PROMPTS)["text"]) == ["Bye", "Hi there"]
+    assert store.read(OUTCOMES).height == 5
+    assert store.read(OUTCOMES, model_id="a")["quality"].to_list().count(0.0) == 1
+    assert store.count(IMPORTS) == 2
 
 
 def test_a_dry_run_stores_nothing(run, store, tmp_path):

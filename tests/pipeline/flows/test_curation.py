@@ -101,6 +101,12 @@ def test_a_name_must_say_something(store):
     approve_clusters(store, [0], actor="ana", name="old")
     with pytest.raises(UsageError, match="must not be empty"):
         rename_domain(store, "old", "  ", actor="ana")
+    for give in (
+        lambda: rename_domain(store, "old", " unassigned", actor="ana"),
+        lambda: approve_clusters(store, [1], actor="ana", name="unassigned"),
+    ):
+        with pytest.raises(UsageError, match=r"outside every domain.*another name"):
+            give()
     with pytest.raises(UsageError, match="promptshed domains list"):
         rename_domain(store, "other", "new", actor="ana")
 

@@ -104,3 +104,12 @@ def test_nothing_to_discover_names_the_next_step(tmp_path):
         discover(store, HashEncoder(), DiscoverConfig())
     with pytest.raises(NotReadyError, match="Run `promptshed discover` first"):
         latest_run(store)
+
+
+def test_the_run_asked_for_last_is_shown(store):
+    """Asking for an older config again brings its run back."""
+    first = discover(store, HashEncoder(), DiscoverConfig())
+    discover(store, HashEncoder(), DiscoverConfig(cluster=ClusterConfig(min_cluster_size=6)))
+    discover(store, HashEncoder(), DiscoverConfig())
+    assert latest_run(store) == first
+    assert store.count(RUNS) == 2

@@ -1,0 +1,118 @@
+"""Long verbs started from a page: their progress, their output, and how to stop them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from pages.ui import format as text
+from pages.ui import reads, review
+from pipeline.jobs import (
+    CANCELLED,
+    DIED,
+    DONE,
+    FAILED,
+    RUNNING,
+    Job,
+    cancel_job,
+    folder_of,
+    log_of,
+    read_jobs,
+    start_job,
+)
+
+_POLL_EVERY = "1s"
+_MOST_SHOWN = 6
+_KINDS = ("csv", "jsonl", "ndjson", "parquet", "gz", "zst")
+_ICONS = {
+    RUNNING: ":material/progress_activity:",
+    DONE: ":material/check_circle:",
+    FAILED: ":material/error:",
+    CANCELLED: ":material/cancel:",
+    DIED: ":material/error:",
+}
+
+
+def start(done: str, arguments: Sequence[str]) -> None:
+    """Start a verb of the command line and show the page anew."""
+    review.act(done, lambda: start_job(reads.store().path.resolve(), arguments))
+
+
+def files_folder() -> Path:
+    """Return where uploaded and routed files are kept, beside the store."""
+    return folder_of(reads.store().path.resolve()) / "files"
+
+
+def choose_file(label: str, *, key: str) -> Path | None:
+    """Let a file be uploaded, or named where it lies on the server; None if there is none yet."""
+    uploaded = st.file_uploader(label, type=_KINDS, key=f"{key}-upload")
+    named = st.text_input(
+        "Or a path on this machine",
+        key=f"{key}-path",
+        placeholder="/data/logs.jsonl",
+        help="For files too large to upload: nothing is copied.",
+    )
+    if uploaded is not None:
+        folder = files_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / Path(uploaded.name).name
+        path.write_bytes(uploaded.getbuffer())
+        return path
+    if not named:
+        return None
+    path = Path(named).expanduser()
+    if not path.is_file():
+        st.error(f"There is no file at {text.as_markdown(named)}.")
+        return None
+    return path.resolve()
+
+
+def panel(verbs: Sequence[str], *, result: Callable[[Job], None] | None = None) -> None:
+    """Show the newest jobs of some verbs; polls only while one of them runs."""
+    is_running = any(job.state == RUNNING for job in _jobs(verbs))
+    poll = st.fragment(_panel, run_every=_POLL_EVERY if is_running else None)
+    poll(verbs, result, was_running=is_running)
+
+
+def _panel(
+    verbs: Sequence[str], result: Callable[[Job], None] | None, *, was_running: bool
+) -> None:
+    jobs = _jobs(verbs)
+    if was_running and not any(job.state == RUNNING for job in jobs):
+        st.rerun()
+    if not jobs:
+        st.caption("No job was started yet.")
+    for job in jobs[:_MOST_SHOWN]:
+        with st.container(border=True, gap="small"):
+            _job(job)
+            if result is not None and job.state == DONE:
+                result(job)
+
+
+def _job(job: Job) -> None:
+    head, stop = st.columns([5, 1])
+    head.markdown(f"{_ICONS[job.state]} **{text.as_markdown(job.verb)}** · {job.state}")
+    head.caption(f"started {job.started_at.replace('T', ' ').removesuffix('+00:00')} UTC")
+    if job.state == RUNNING:
+        stop.button("Cancel", key=f"cancel-{job.job_id}", on_click=cancel_job, args=(job,))
+        _progress(job)
+    log = log_of(reads.store().path.resolve(), job)
+    if log:
+        with st.expander("What it printed", expanded=job.state == FAILED):
+            st.code(log, language=None, wrap_lines=True)
+    with st.expander("As a command"):
+        st.code(f"promptshed {' '.join(job.arguments)}", language=None, wrap_lines=True)
+
+
+def _progress(job: Job) -> None:
+    counted = f"{job.counting}: {text.count(job.n_done)}" if job.counting else "starting"
+    if job.n_total:
+        st.progress(
+            min(job.n_done / job.n_total, 1.0), text=f"{counted} of {text.count(job.n_total)}"
+        )
+    else:
+        st.caption(counted)
+
+
+def _jobs(verbs: Sequence[str]) -> list[Job]:
+    return [job for job in read_jobs(reads.store().path.resolve()) if job.verb in verbs]

@@ -1,0 +1,231 @@
+"""Jobs: the long verbs as processes of their own, each with a small record beside the store.
+
+A record is a JSON file that only its own process replaces, so a page, another terminal or the
+page after a restart all read the same. Nothing about a running job enters the store.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.atomic import replaced_file
+from pipeline.progress import watched
+from profiles.errors import UsageError
+
+RUNNING, DONE, FAILED, CANCELLED, DIED = "running", "done", "failed", "cancelled", "died"
+_JOB_ID = "PROMPTSHED_JOB"
+_KEPT = 100
+_LEAST_BETWEEN_WRITES_S = 0.5
+_INTERRUPTED = 130
+_SOME_ROWS_REJECTED = 3
+_FINE = {0, _SOME_ROWS_REJECTED}
+_LOG_TAIL_BYTES = 4000
+_CLOCK_SLACK_S = 5.0
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One long verb, running or ended."""
+
+    job_id: str
+    arguments: tuple[str, ...]
+    """As after `promptshed`."""
+    pid: int
+    started_at: str
+    """ISO 8601, UTC."""
+    ended_at: str | None = None
+    exit_code: int | None = None
+    """None while it runs, and for ever if it was killed."""
+    counting: str | None = None
+    """What is being counted, such as `encode`."""
+    n_done: int = 0
+    n_total: int | None = None
+
+    @property
+    def state(self) -> str:
+        """Return running, done, failed, cancelled, or died (killed without a word)."""
+        if self.exit_code is None:
+            return RUNNING if _is_alive(self) else DIED
+        if self.exit_code == _INTERRUPTED:
+            return CANCELLED
+        return DONE if self.exit_code in _FINE else FAILED
+
+    @property
+    def verb(self) -> str:
+        """Return the verb, such as `discover`."""
+        return self.arguments[0] if self.arguments else ""
+
+
+def folder_of(store_path: Path) -> Path:
+    """Return where the records and logs of a store's jobs are."""
+    return store_path.with_name(f"{store_path.name}.jobs")
+
+
+def read_jobs(store_path: Path) -> tuple[Job, ...]:
+    """Return the jobs of a store, newest first; a broken record is passed over."""
+    jobs = []
+    for path in folder_of(store_path).glob("*.json"):
+        with suppress(OSError, ValueError, TypeError, LookupError):
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            jobs.append(Job(**fields | {"arguments": tuple(fields["arguments"])}))
+    return tuple(sorted(jobs, key=lambda job: (job.started_at, job.job_id), reverse=True))
+
+
+def start_job(store_path: Path, arguments: Sequence[str]) -> str:
+    """Start a verb in a process of its own, which outlives this one; returns its id.
+
+    What it prints is kept in `log_of`.
+    """
+    job_id = _new_id()
+    folder = folder_of(store_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pipeline", *arguments, "--store", str(store_path)]
+    environment = os.environ | {_JOB_ID: job_id, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with _log_path(folder, job_id).open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own verbs, no shell
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+    _CHILDREN[process.pid] = process
+    _write(folder, _fresh(job_id, arguments, process.pid))
+    return job_id
+
+
+def cancel_job(job: Job) -> None:
+    """Interrupt a running job as Ctrl-C does: what it saved stays, and it can be run again."""
+    if job.state == RUNNING:
+        os.kill(job.pid, signal.SIGINT)
+
+
+def log_of(store_path: Path, job: Job) -> str:
+    """Return the end of what a job printed; empty for one that was started at a terminal."""
+    path = _log_path(folder_of(store_path), job.job_id)
+    if not path.is_file():
+        return ""
+    return path.read_bytes()[-_LOG_TAIL_BYTES:].decode("utf-8", "replace")
+
+
+@contextmanager
+def recorded(
+    store_path: Path, arguments: Sequence[str], *, alone: bool
+) -> Iterator[Callable[[int], None]]:
+    """Keep a record of the verb that runs inside; gives a function that takes its exit code.
+
+    Parameters
+    ----------
+    alone
+        Refuse to run beside another job of the same verb.
+
+    Raises
+    ------
+    UsageError
+        If it must be alone and is not.
+    """
+    folder = folder_of(store_path)
+    job = _fresh(os.environ.get(_JOB_ID) or _new_id(), arguments, os.getpid())
+    if alone:
+        _require_alone(store_path, job)
+    folder.mkdir(parents=True, exist_ok=True)
+    _prune(folder)
+    record = _Record(folder=folder, job=job)
+    record.write()
+    try:
+        with watched(record.count):
+            yield record.end
+    except KeyboardInterrupt:
+        record.end(_INTERRUPTED)
+        raise
+    except BaseException as error:
+        record.end(getattr(error, "exit_code", 1))
+        raise
+
+
+@dataclass(kw_only=True)
+class _Record:
+    folder: Path
+    job: Job
+    written_at: float = 0.0
+
+    def count(self, label: str, n_done: int, n_total: int | None) -> None:
+        self.job = replace(self.job, counting=label, n_done=n_done, n_total=n_total)
+        if time.monotonic() - self.written_at > _LEAST_BETWEEN_WRITES_S:
+            self.write()
+
+    def end(self, exit_code: int) -> None:
+        self.job = replace(self.job, exit_code=exit_code, ended_at=_now())
+        self.write()
+
+    def write(self) -> None:
+        self.written_at = time.monotonic()
+        _write(self.folder, self.job)
+
+
+def _fresh(job_id: str, arguments: Sequence[str], pid: int) -> Job:
+    return Job(job_id=job_id, arguments=tuple(arguments), pid=pid, started_at=_now())
+
+
+def _require_alone(store_path: Path, job: Job) -> None:
+    for other in read_jobs(store_path):
+        same = other.verb == job.verb and other.job_id != job.job_id
+        if same and other.state == RUNNING:
+            raise UsageError(
+                f"Another `promptshed {job.verb}` of this store runs since {other.started_at} "
+                f"(process {other.pid}). Wait for it, or cancel it first."
+            )
+
+
+def _write(folder: Path, job: Job) -> None:
+    with replaced_file(folder / f"{job.job_id}.json") as temporary:
+        temporary.write_text(json.dumps(asdict(job)), encoding="utf-8")
+
+
+def _prune(folder: Path) -> None:
+    """Forget the oldest jobs; ids begin with the time."""
+    for path in sorted(folder.glob("*.json"))[:-_KEPT]:
+        path.unlink(missing_ok=True)
+        _log_path(folder, path.stem).unlink(missing_ok=True)
+
+
+def _log_path(folder: Path, job_id: str) -> Path:
+    return folder / f"{job_id}.log"
+
+
+def _new_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _is_alive(job: Job) -> bool:
+    if job.pid in _CHILDREN:
+        return _CHILDREN[job.pid].poll() is None  # one that ended stays a zombie until it is asked
+    try:
+        os.kill(job.pid, 0)
+    except OSError:  # gone, or someone else's by now
+        return False
+    return not _is_younger(job)
+
+
+def _is_younger(job: Job) -> bool:
+    """Tell whether the process of this number began after the job: the number was used again."""
+    process = Path("/proc", str(job.pid))
+    if not process.exists():
+        return False
+    started_at = datetime.fromisoformat(job.started_at).timestamp()
+    return process.stat().st_ctime > started_at + _CLOCK_SLACK_S

@@ -1,0 +1,103 @@
+"""Deciding in the browser: what the inbox and the domain page write into the store."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.flows.curation import approve_clusters
+from pipeline.store import Store
+from pipeline.taxonomy import domains_now
+from profiles.tables import DOMAIN_EVENTS
+from tests.conftest import WAITING_TOPIC
+from tests.pages.test_app import opened
+
+
+@pytest.fixture
+def store(tiny_store, tmp_path):
+    """Return a copy that may be written; cluster 3 waits in it."""
+    return Store(path=Path(shutil.copy(tiny_store.path, tmp_path / "copy.duckdb")))
+
+
+def press(app, label):
+    """Press the button with this label."""
+    return next(button for button in app.button if button.label == label).click().run()
+
+
+def typed(app, label, value):
+    """Type into the field with this label."""
+    next(field for field in app.text_input if field.label == label).set_value(value)
+
+
+def newest(store):
+    """Return the last event."""
+    return store.read(DOMAIN_EVENTS).sort("event_id").row(-1, named=True)
+
+
+def test_approving_makes_a_domain_of_the_cluster(store, monkeypatch):
+    """Name, reason and person are kept, and nothing waits any more."""
+    app = opened("inbox", store.path, monkeypatch)
+    typed(app, "Decided by", "ana")
+    typed(app, "Name of the domain", "wine")
+    typed(app, "Reason (optional)", "asked daily")
+    press(app, "Approve")
+    assert not app.exception
+    event = newest(store)
+    kept = [event[key] for key in ("verb", "name", "actor", "reason", "cluster_id")]
+    assert kept == ["approve", "wine", "ana", "asked daily", 3]
+    assert app.toast[0].value.endswith("wine")
+    assert app.success[0].value.startswith("Nothing waits")
+
+
+def test_rejecting_is_remembered(store, monkeypatch):
+    """The cluster does not wait any more, and no domain is made."""
+    n_domains = domains_now(store.read(DOMAIN_EVENTS)).height
+    app = press(opened("inbox", store.path, monkeypatch), "Reject")
+    assert not app.exception
+    assert newest(store)["verb"] == "reject"
+    assert domains_now(store.read(DOMAIN_EVENTS)).height == n_domains
+    assert app.success
+
+
+def test_a_name_that_cannot_be_is_refused_on_the_page(store, monkeypatch):
+    """The message stands where the decision was taken, and nothing is written."""
+    before = store.read(DOMAIN_EVENTS)
+    app = opened("inbox", store.path, monkeypatch)
+    typed(app, "Name of the domain", "unassigned")
+    press(app, "Approve")
+    assert "Give another name" in app.error[0].value
+    assert store.read(DOMAIN_EVENTS).equals(before)
+
+
+def test_someone_else_may_have_decided_meanwhile(store, monkeypatch):
+    """The second of two people is told, and the first decision stands."""
+    app = opened("inbox", store.path, monkeypatch)
+    approve = next(button for button in app.button if button.label == "Approve").click()
+    approve_clusters(store, [3], actor="bo", name="wine")
+    approve.run()
+    assert not app.exception
+    assert newest(store)["actor"] == "bo"
+    assert store.read(DOMAIN_EVENTS).filter(cluster_id=3, verb="approve").height == 1
+    assert app.success
+
+
+def test_a_domain_is_renamed_retired_and_restored(store, monkeypatch):
+    """Every step is an event; the id stays."""
+    domain_id = domains_now(store.read(DOMAIN_EVENTS))["domain_id"][0]
+    app = opened("domains", store.path, monkeypatch, domain=domain_id)
+    typed(app, "Name", "plain name")
+    press(app, "Rename")
+    assert app.subheader[0].value == "plain name"
+    press(app, "Retire")
+    assert domains_now(store.read(DOMAIN_EVENTS)).filter(status="retired").height == 1
+    press(app, "Restore")
+    assert not app.exception
+    verbs = store.read(DOMAIN_EVENTS, domain_id=domain_id).sort("event_id")["verb"].to_list()
+    assert verbs[-3:] == ["rename", "retire", "restore"]
+
+
+def test_a_waiting_cluster_is_decided_in_the_inbox(store, monkeypatch):
+    """Its own page shows it, and has no form."""
+    app = opened("domains", store.path, monkeypatch, domain="cluster-3")
+    assert app.subheader[0].value == WAITING_TOPIC
+    assert [button.label for button in app.button] == []
