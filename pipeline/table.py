@@ -100,7 +100,7 @@ def receipts(judged: Judged, chosen: NDArray[np.int64], model: RoutingModel) -> 
     Parameters
     ----------
     chosen
-        Shape (n,): columns. Where one is not of the best value, the budget moved it.
+        Shape (n,): columns. Where one is not of the best value, a limit on the file moved it.
     """
     estimates, assignment = judged.estimates, judged.assignment
     rows, reference = np.arange(len(chosen)), model.terms.reference
@@ -152,7 +152,9 @@ def _reasons(reference_id: str, unassigned: str) -> pl.Expr:
         pl.when(pl.col("fell_back"))
         .then(pl.lit("the fallback, as no model keeps the limits here"))
         .when(pl.col("model") != pl.col("best"))
-        .then(pl.concat_str(pl.lit("the budget buys more elsewhere than "), pl.col("best")))
+        .then(
+            pl.concat_str(pl.lit("money or places are worth more elsewhere than "), pl.col("best"))
+        )
         .when(pl.col("model") == reference_id)
         .then(pl.lit("the safe choice is worth its cost here"))
         .otherwise(

@@ -1,7 +1,7 @@
 """The options of `promptshed table build` that make a policy."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -99,9 +99,7 @@ def _policy(given: Mapping[str, Any]) -> Policy:
     ratios = dict(_number_of(text, "--loss-ratio") for text in given["loss_ratios"])
     if any(ratio <= 0.0 for ratio in ratios.values()):
         raise UsageError("--loss-ratio expects numbers above 0, such as 2 or code=5.")
-    shares = dict(_number_of(text, "--max-share") for text in given["max_shares"])
-    if "" in shares or not all(0.0 <= share <= 1.0 for share in shares.values()):
-        raise UsageError("--max-share expects MODEL=SHARE with a share from 0 to 1.")
+    shares = max_shares_of(given["max_shares"])
     return Policy(
         quality_value_usd=given["quality_value_usd"],
         keep_quality=given["keep_quality"],
@@ -118,6 +116,20 @@ def _policy(given: Mapping[str, Any]) -> Policy:
         max_loss=given["max_loss"],
         alpha=given["alpha"],
     )
+
+
+def max_shares_of(texts: Sequence[str]) -> dict[str, float]:
+    """Read the values of --max-share: MODEL=SHARE each.
+
+    Raises
+    ------
+    UsageError
+        If one has another form, or its share is not from 0 to 1.
+    """
+    shares = dict(_number_of(text, "--max-share") for text in texts)
+    if "" in shares or not all(0.0 <= share <= 1.0 for share in shares.values()):
+        raise UsageError("--max-share expects MODEL=SHARE with a share from 0 to 1.")
+    return shares
 
 
 def _listed(text: str | None) -> tuple[str, ...]:

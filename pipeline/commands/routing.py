@@ -9,7 +9,7 @@ import click
 
 from pipeline.batch import BatchSummary, Decide, route_file
 from pipeline.certificate import certificate_sentence
-from pipeline.commands.policy import policy_options
+from pipeline.commands.policy import max_shares_of, policy_options
 from pipeline.commands.shared import (
     encoder_option,
     json_option,
@@ -191,6 +191,13 @@ def diff(before: int, after: int, store: Store, *, as_json: bool) -> None:
     type=click.FloatRange(0.0),
     help="Most that the whole file may cost by the table's estimates. Reads the file twice.",
 )
+@click.option(
+    "--max-share",
+    "max_shares",
+    multiple=True,
+    metavar="MODEL=SHARE",
+    help="Largest share of the file's prompts for a model. Reads the file twice.",
+)
 @click.option("--dry-run", is_flag=True, help="Decide and count, write nothing.")
 @click.option("--raw-cells", is_flag=True, help="CSV: do not guard cells against formulas.")
 @store_option
@@ -203,6 +210,7 @@ def route_command(
     version: int | None,
     mapping: str | None,
     budget_usd: float | None,
+    max_shares: tuple[str, ...],
     store: Store,
     encoder_name: str,
     *,
@@ -228,13 +236,18 @@ def route_command(
                 guard_formulas=not raw_cells,
             )
 
-    spending = None
+    _require_two_passes(source, budget_usd, max_shares)
+    decide, spending = router.decide, None
     if budget_usd is not None:
-        _require_a_file(source)
         counter = router.counter()
         run(counter.decide, dry_run=True)
         spending = counter.spend(budget_usd)
-    summary = run(spending.decide if spending else router.decide)
+        decide = spending.decide
+    elif max_shares:
+        weigher = router.weigher()
+        run(weigher.decide, dry_run=True)
+        decide = weigher.share(max_shares_of(max_shares)).decide
+    summary = run(decide)
     say(_routed(summary))
     if spending:
         say(_budgeted(spending.quality_for_a_dollar))
@@ -262,11 +275,16 @@ def _row_counter() -> Iterator[Callable[[int], None]]:
     bar.close()
 
 
-def _require_a_file(source: str) -> None:
-    if source == STDIN:
+def _require_two_passes(source: str, budget_usd: float | None, max_shares: tuple[str, ...]) -> None:
+    if budget_usd is not None and max_shares:
         raise UsageError(
-            "A budget is met in two passes, and standard input can be read once only. Save it to "
-            "a file and route that."
+            "--budget-usd and --max-share cannot both be kept on one file. Keep the share on "
+            "average instead: `promptshed table build --max-share ...`, then route with the budget."
+        )
+    if source == STDIN and (budget_usd is not None or max_shares):
+        raise UsageError(
+            "--budget-usd and --max-share take two passes, and standard input can be read once "
+            "only. Save it to a file and route that."
         )
 
 

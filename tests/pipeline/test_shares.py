@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.route import best_columns
-from pipeline.shares import share_surcharges
+from pipeline.shares import assign_within_shares, share_surcharges
 from profiles.errors import InfeasibleError
 from tests.support import GRID
 
@@ -70,3 +70,40 @@ def test_no_share_is_exceeded(utility, most):
     assert all(found[column] <= share for column, share in most.items())
     assert (surcharge >= 0).all()
     assert all(surcharge[column] == 0 for column in range(3) if column not in most)
+
+
+def assigned(utility, most):
+    utility = np.array(utility, np.float64)
+    return assign_within_shares(utility, np.zeros_like(utility), most, IDS)
+
+
+def test_equal_prompts_share_the_places_in_their_order():
+    """Of four alike, the first two get a; the others the next best."""
+    assert assigned([[1, 0.5, 0]] * 4, {0: 0.5}).tolist() == [0, 0, 1, 1]
+
+
+def test_places_go_to_those_who_would_lose_most():
+    """The third prompt has no good alternative; b takes one of the rest, and c the other."""
+    utility = [[1, 0.9, 0.5], [1, 0.9, 0.8], [1, 0.2, 0.1]]
+    assert assigned(utility, {0: 0.34, 1: 0.34}).tolist() == [1, 2, 0]
+
+
+def test_a_file_without_alternatives_is_an_error():
+    """As for surcharges, with the nearest share."""
+    with pytest.raises(InfeasibleError, match=r"3 of 4 .* is 0\.75"):
+        assigned([[1, -np.inf, -np.inf]] * 3 + [[1, 0, 0]], {0: 0.5})
+    with pytest.raises(InfeasibleError, match="no other candidate"):
+        assigned([[1, 0.5, 0.2]] * 4, {0: 0.25, 1: 0.25, 2: 0.25})
+
+
+@given(grids, st.sampled_from([{0: 0.25}, {0: 0.5, 1: 0.25}, {2: 0.0, 1: 0.5}]))
+def test_shares_of_a_file_are_exact(utility, most):
+    """No limit is exceeded, and a model below its limit is denied to nobody who prefers it."""
+    chosen = assigned(utility, most)
+    counts = np.bincount(chosen, minlength=3)
+    for column, share in most.items():
+        places = int(share * len(utility))
+        assert counts[column] <= places
+        if counts[column] < places:
+            gain = utility[:, column] - utility[np.arange(len(utility)), chosen]
+            assert (gain <= 0.001 + 1e-12).all()

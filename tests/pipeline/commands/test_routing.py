@@ -191,6 +191,11 @@ def test_a_file_is_routed_within_a_budget(run, tmp_path):
     ("arguments", "word"),
     [
         (("-", "-o", "out.csv", "--budget-usd", 1), "standard input can be read once only"),
+        (("-", "-o", "out.csv", "--max-share", "small=0.5"), "standard input can be read once"),
+        (
+            ("prompts.csv", "-o", "out.csv", "--max-share", "small=0.5", "--budget-usd", 1),
+            "cannot both be kept on one file",
+        ),
         (("prompts.csv", "-o", "out.csv", "--budget-usd", 0), "is below $"),
     ],
 )
@@ -200,6 +205,15 @@ def test_a_budget_that_cannot_be_kept_is_2(run, prompts, tmp_path, arguments, wo
     assert code == 2
     assert word in err
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_shares_hold_on_a_file(run, tmp_path):
+    """Of 60 prompts the small model gets 6."""
+    lines = [p.text for p in story(20)]
+    (tmp_path / "in.csv").write_text("\n".join(["prompt", *lines]) + "\n", encoding="utf-8")
+    code, out, _ = run("route", "in.csv", "-o", "out.csv", "--max-share", "small=0.1", "--json")
+    assert code == 0
+    assert json.loads(out)["calls"]["small"] == 6
 
 
 def built_by(run, *options):

@@ -91,5 +91,21 @@ def test_a_prompt_moved_by_the_budget_says_so(store):
     found = counter.spend(free["expected_cost_usd"].sum() * 0.3).decide(texts)
     moved = found["model"] != free["model"]
     assert moved.any()
-    assert found.filter(moved)["reason"].str.contains("the budget buys more elsewhere than").all()
-    assert not found.filter(~moved)["reason"].str.contains("budget").any()
+    assert found.filter(moved)["reason"].str.contains("worth more elsewhere than").all()
+    assert not found.filter(~moved)["reason"].str.contains("elsewhere").any()
+
+
+def test_shares_are_kept_exactly_on_a_file(store):
+    """The small model gets its tenth, in any chunks; without a limit it gets more."""
+    texts = [p.text for p in story(30)]
+    router = load_router(store, HashEncoder())
+    weigher = router.weigher()
+    free = pl.concat([weigher.decide(texts[:50]), weigher.decide(texts[50:])])
+    sharer = weigher.share({"small": 0.1})
+    found = pl.concat([sharer.decide(texts[:50]), sharer.decide(texts[50:])])
+    assert (free["model"] == "small").sum() > 9 == (found["model"] == "small").sum()
+    moved = found["model"] != free["model"]
+    assert found.filter(moved)["reason"].str.contains("worth more elsewhere than small").all()
+    assert weigher.share({"small": 1.0}).decide(texts).equals(free)
+    with pytest.raises(UsageError, match="no model 'huge'"):
+        weigher.share({"huge": 0.5})
