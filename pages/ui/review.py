@@ -34,8 +34,11 @@ def card(cluster: Mapping[str, Any], actor: str) -> None:
             f"cluster {cluster_id}"
         )
         shell.prompts([cluster["medoid_prompt_id"]])
-        with st.expander("More prompts, phrases and models"):
-            _evidence(cluster)
+        key = f"evidence-{cluster['run_id']}-{cluster_id}"
+        more = st.expander("More prompts, phrases and models", key=key, on_change="rerun")
+        if more.open:
+            with more:
+                _evidence(cluster)
         _form(cluster, cluster_id, actor)
 
 
@@ -58,9 +61,9 @@ def _form(cluster: Mapping[str, Any], cluster_id: int, actor: str) -> None:
         left, right = st.columns(2)
         name = left.text_input("Name of the domain", text.one_line(cluster["name"]), key=f"n-{key}")
         reason = right.text_input("Reason (optional)", key=f"r-{key}") or None
-        approve, reject, _ = st.columns([1, 1, 4])
-        approved = approve.form_submit_button("Approve", type="primary", width="stretch")
-        rejected = reject.form_submit_button("Reject", width="stretch")
+        with st.container(horizontal=True):
+            approved = st.form_submit_button("Approve", type="primary")
+            rejected = st.form_submit_button("Reject")
     store = reads.store()
     if approved:
         act(
@@ -85,10 +88,9 @@ def edit(domain_id: str, name: str, *, status: str) -> None:
         actor = choose_actor()
         with st.form(f"edit-{domain_id}-{name}-{status}", border=False):
             new_name = st.text_input("Name", text.one_line(name))
-            rename, other, _ = st.columns([1, 1, 4])
-            renamed = rename.form_submit_button("Rename", type="primary", width="stretch")
-            verb = "Restore" if status == RETIRED else "Retire"
-            toggled = other.form_submit_button(verb, width="stretch")
+            with st.container(horizontal=True):
+                renamed = st.form_submit_button("Rename", type="primary")
+                toggled = st.form_submit_button("Restore" if status == RETIRED else "Retire")
     store = reads.store()
     if renamed:
         act(

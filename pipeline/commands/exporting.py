@@ -5,17 +5,28 @@ from pathlib import Path
 import click
 
 from pipeline.artefact import Artefact, write_artefact
+from pipeline.atomic import replaced_file
 from pipeline.commands.shared import encoder_option, say, store_option
 from pipeline.encoders import load_encoder
-from pipeline.flows.tables import load_model
+from pipeline.flows.tables import current_version, load_model, require_table
+from pipeline.projections import PROJECTIONS, Projection, label_map
 from pipeline.store import Store
 from pipeline.table import RoutingModel
 from profiles.errors import UsageError
 from profiles.tables import BUCKETS, TABLE_ENTRIES
 
+_ARTEFACT = "artefact"
+
 
 @click.command("export")
-@click.option("--to", "form", type=click.Choice(["artefact"]), default="artefact")
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice([_ARTEFACT, *PROJECTIONS]),
+    default=_ARTEFACT,
+    show_default=True,
+    help="The artefact says everything; each other format says on standard error what it loses.",
+)
 @click.option(
     "-o", "--output", "folder", type=click.Path(path_type=Path, file_okay=False), required=True
 )
@@ -26,6 +37,9 @@ def export_command(
     form: str, folder: Path, version: int | None, store: Store, encoder_name: str
 ) -> None:
     """Write a routing table for other services; it holds no prompt."""
+    if form != _ARTEFACT:
+        _project(PROJECTIONS[form], store, version, folder)
+        return
     encoder = load_encoder(encoder_name)
     meta, model = load_model(store, version)
     if meta["encoder_id"] != encoder.encoder_id:
@@ -41,7 +55,24 @@ def export_command(
     )
     for path in write_artefact(artefact, folder, encoder):
         click.echo(path)
-    say(f"Table {model.table_version} as {form}; no prompt text is in it. {_what_is_lost(model)}")
+    say(f"Table {model.table_version}; no prompt text is in it. {_what_is_lost(model)}")
+
+
+def _project(projection: Projection, store: Store, version: int | None, folder: Path) -> None:
+    wanted = current_version(store) if version is None else version
+    require_table(store, wanted)
+    table = label_map(
+        store.read(BUCKETS, table_version=wanted),
+        store.read(TABLE_ENTRIES, table_version=wanted),
+        table_version=wanted,
+    )
+    content = projection.write(table)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / projection.file_name
+    with replaced_file(path) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+    click.echo(path)
+    say(f"Table {wanted}; no prompt text is in it. What is lost: {projection.loses}")
 
 
 def _what_is_lost(model: RoutingModel) -> str:

@@ -29,11 +29,22 @@ def test_the_current_table_is_exported(run, tmp_path):
     assert code == 0
     paths = out.split()
     assert sorted(paths) == sorted(str(path) for path in (tmp_path / "table").iterdir())
-    assert err == "Table 1 as artefact; no prompt text is in it. Nothing is lost.\n"
+    assert err == "Table 1; no prompt text is in it. Nothing is lost.\n"
     assert json.loads((tmp_path / "table" / "routing_table.json").read_text())["table_version"] == 1
     texts = [prompt.text.encode() for prompt in story(12)]
     for path in (tmp_path / "table").iterdir():
         assert not any(text in path.read_bytes() for text in texts)
+
+
+@pytest.mark.parametrize("form", ["csv", "litellm", "openrouter", "portkey", "envoy"])
+def test_other_formats_say_what_they_lose(run, tmp_path, form):
+    """One file without any prompt; the loss is told on standard error."""
+    code, out, err = run("--to", form, "-o", tmp_path / "table")
+    assert code == 0
+    (path,) = (tmp_path / "table").iterdir()
+    assert out.strip() == str(path)
+    assert "What is lost: " in err
+    assert not any(prompt.text in path.read_text() for prompt in story(12))
 
 
 @pytest.mark.parametrize(
