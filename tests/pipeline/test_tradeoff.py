@@ -127,3 +127,15 @@ def test_row_order_is_irrelevant(quality, guess, order):
     for choose in (at_parity, lambda *a, **k: at_value(*a, quality_value_usd=np.inf, **k)):
         whole = choose(made, outcomes, reference=0)
         assert choose(shuffled, outcomes.rows(order), reference=0).z == whole.z
+
+
+def test_quality_that_is_kept_by_luck_is_not_kept():
+    """b wins one prompt and ties the rest: kept. b wins half and loses half: a coin flip is not."""
+    quality = np.ones((100, 2))
+    quality[0] = [0, 1]
+    outcomes = outcomes_of(quality, [[0.04, 0.01]])
+    flat = np.full((100, 2), 0.5)
+    assert parity(estimates(outcomes, flat), outcomes)[1] == [1] * 100
+    quality[:50], quality[50:] = [0, 1], [1, 0]
+    outcomes = outcomes_of(quality, [[0.04, 0.01]])
+    assert parity(estimates(outcomes, flat, error=0.5), outcomes)[1] == [0] * 100
