@@ -65,7 +65,7 @@ def write_artefact(artefact: Artefact, folder: Path, encoder: Encoder) -> list[P
     contents = {
         "routing_table.json": _json_bytes(table_json(artefact)),
         "routing_table.schema.json": SCHEMA_FILE.read_bytes(),
-        "prototypes.safetensors": save(_tensors(artefact.model)),
+        "prototypes.safetensors": table_tensors(artefact.model),
         "conformance.jsonl": b"".join(
             json.dumps(row, ensure_ascii=False).encode() + b"\n"
             for row in conformance_rows(artefact.model, encoder)
@@ -178,8 +178,9 @@ def _safe(vectors: NDArray[np.float32], model: RoutingModel) -> NDArray[np.bool_
     return clear
 
 
-def _tensors(model: RoutingModel) -> dict[str, NDArray]:
-    return {
+def table_tensors(model: RoutingModel) -> bytes:
+    """Return the contents of prototypes.safetensors: all that deciding needs beside the JSON."""
+    tensors: dict[str, NDArray] = {
         "weights": np.ascontiguousarray(model.assigner.weights),
         "intercepts": np.ascontiguousarray(model.assigner.intercepts),
         "prototypes": np.ascontiguousarray(model.assigner.prototypes),
@@ -191,6 +192,7 @@ def _tensors(model: RoutingModel) -> dict[str, NDArray]:
         "z": np.ascontiguousarray(model.terms.z),
         "surcharge": np.ascontiguousarray(model.terms.surcharge),
     }
+    return save(tensors)
 
 
 def _buckets_json(buckets: pl.DataFrame, entries: pl.DataFrame) -> list[dict[str, object]]:

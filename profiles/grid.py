@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from profiles.profile import ALL, UNASSIGNED
+from profiles.profile import ALL, CAPABILITY, UNASSIGNED
 
 FEW = 30
 """Cells with fewer outcomes than this are marked: their numbers lean on the prior."""
@@ -28,22 +28,15 @@ def profile_grid(
     DataFrame
         `cells` with `name`, `is_few`, `reference_model_id`, and `difference` with a 95 % interval
         (null without a reference; 0 for the reference itself). Elements by falling n, with all
-        prompts first and the unassigned last; models by falling quality over all prompts.
+        prompts first, then domains, the unassigned and capabilities; models by falling quality
+        over all prompts.
 
     Notes
     -----
     The interval of the difference adds the variances of both cells, as if other prompts had been
     put to each model: wider than the paired interval of a routing table.
     """
-    named = cells.join(
-        names.select(element="domain_id", name="name"), on="element", how="left"
-    ).with_columns(
-        name=pl.when(element=ALL)
-        .then(pl.lit(ALL_NAME))
-        .when(element=UNASSIGNED)
-        .then(pl.lit(UNASSIGNED_NAME))
-        .otherwise(pl.coalesce("name", "element"))
-    )
+    named = element_names(cells, names)
     reference_id = reference_model_id or best_overall(cells) or ""
     reference = cells.filter(model_id=reference_id).select(
         "element", "quality", "quality_lo", "quality_hi"
@@ -62,6 +55,24 @@ def profile_grid(
             "difference_lo",
             "difference_hi",
         )
+    )
+
+
+def element_names(cells: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+    """Add the column `name` to rows with an element; `names` has columns domain_id and name."""
+    return cells.join(
+        names.select(element="domain_id", name="name"),
+        on="element",
+        how="left",
+        maintain_order="left",
+    ).with_columns(
+        name=pl.when(element=ALL)
+        .then(pl.lit(ALL_NAME))
+        .when(element=UNASSIGNED)
+        .then(pl.lit(UNASSIGNED_NAME))
+        .when(pl.col("element").str.starts_with(CAPABILITY))
+        .then(pl.col("element").str.strip_prefix(CAPABILITY) + " (capability)")
+        .otherwise(pl.coalesce("name", "element"))
     )
 
 
@@ -91,16 +102,20 @@ def _half_width(lo: str, hi: str) -> pl.Expr:
     return (pl.col(hi) - pl.col(lo)) / 2.0
 
 
-def _ordered(grid: pl.DataFrame) -> pl.DataFrame:
-    place = pl.when(element=ALL).then(0).when(element=UNASSIGNED).then(2).otherwise(1)
-    overall = grid.filter(element=ALL).select("model_id", overall="quality")
+def by_place(rows: pl.DataFrame, *then: str) -> pl.DataFrame:
+    """Sort rows with an element and n: all prompts, domains by falling n, the rest at the end."""
+    place = pl.when(element=ALL).then(0).when(element=UNASSIGNED).then(2)
+    place = place.when(pl.col("element").str.starts_with(CAPABILITY)).then(3).otherwise(1)
+    falling = {"size", "overall"}
+    keys = ["place", "size", "element", *then]
     return (
-        grid.join(overall, on="model_id", how="left")
-        .with_columns(place=place, size=pl.col("n").max().over("element"))
-        .sort(
-            ["place", "size", "element", "overall", "model_id"],
-            descending=[False, True, False, True, False],
-            nulls_last=True,
-        )
-        .drop("place", "size", "overall")
+        rows.with_columns(place=place, size=pl.col("n").max().over("element"))
+        .sort(keys, descending=[key in falling for key in keys], nulls_last=True)
+        .drop("place", "size")
     )
+
+
+def _ordered(grid: pl.DataFrame) -> pl.DataFrame:
+    overall = grid.filter(element=ALL).select("model_id", overall="quality")
+    joined = grid.join(overall, on="model_id", how="left")
+    return by_place(joined, "overall", "model_id").drop("overall")

@@ -230,7 +230,7 @@ PROFILE_CELLS = Table(
         {
             "profile_id": pl.String,
             "model_id": pl.String,
-            "element": pl.String,  # a domain_id, "unassigned" or "all"
+            "element": pl.String,  # a domain_id, "unassigned", "all" or "capability:…"
             "n": pl.Int64,  # outcomes with a known quality
             "quality": pl.Float64,  # shrunk mean, in [0, 1]; null where n is 0 everywhere
             "quality_lo": pl.Float64,  # 95 % interval
@@ -320,6 +320,36 @@ ROUTERS = Table(
         }
     ),
     key=("table_version",),
+)
+
+MODELS = Table(  # not stored: read from models files
+    name="models",
+    schema=pl.Schema(
+        {
+            "model_id": pl.String,
+            "context_tokens": pl.Int64,  # null is unknown, here and below
+            "features": pl.List(pl.String),
+            "certifications": pl.List(pl.String),
+            "source_url": pl.String,
+            "checked_on": pl.Date,
+        }
+    ),
+    key=("model_id",),
+)
+
+MODEL_PRICES = Table(  # not stored: read from models files
+    name="model_prices",
+    schema=pl.Schema(
+        {
+            "model_id": pl.String,
+            "since": pl.Date,  # in force from this day to the next one of the model
+            "price_in_usd_per_mtok": pl.Float64,  # US dollars for a million tokens
+            "price_out_usd_per_mtok": pl.Float64,
+            "source_url": pl.String,
+            "checked_on": pl.Date,
+        }
+    ),
+    key=("model_id", "since"),
 )
 
 RECEIPT = pl.Schema(

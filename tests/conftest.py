@@ -15,7 +15,8 @@ from hypothesis import settings
 from pipeline.config import Policy
 from pipeline.embed import check_vectors
 from pipeline.flows.curation import approve_clusters, rename_domain
-from pipeline.flows.tables import build_table, profile, publish_table
+from pipeline.flows.profiling import profile
+from pipeline.flows.tables import build_table, publish_table
 from pipeline.ingest import read_file
 from pipeline.prompt_text import prompt_id_of
 from pipeline.store import Store

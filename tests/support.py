@@ -173,7 +173,15 @@ def story_store(folder, *, n_per_topic=30, publish=True):
 def use_fake_encoder(monkeypatch):
     """Let every command encode by `HashEncoder`; returns it."""
     encoder = HashEncoder()
-    for module in ("demo", "discovering", "evaluating", "exporting", "routing"):
+    for module in (
+        "axes",
+        "demo",
+        "discovering",
+        "evaluating",
+        "exporting",
+        "profiling",
+        "routing",
+    ):
         path = f"pipeline.commands.{module}.load_encoder"
         monkeypatch.setattr(path, lambda _name: encoder)
     return encoder

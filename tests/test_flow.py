@@ -11,8 +11,9 @@ from pipeline.batch import route_file
 from pipeline.config import DiscoverConfig
 from pipeline.flows.curation import approve_clusters
 from pipeline.flows.discovery import discover
+from pipeline.flows.profiling import profile
 from pipeline.flows.routing import decider
-from pipeline.flows.tables import build_table, profile, publish_table
+from pipeline.flows.tables import build_table, publish_table
 from pipeline.ingest import read_file
 from pipeline.store import Store
 from profiles.tables import (

@@ -1,7 +1,6 @@
-"""`promptshed profile`, `promptshed table …` and `promptshed route`."""
+"""`promptshed table …` and `promptshed route`."""
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -12,7 +11,9 @@ from pipeline.certificate import certificate_sentence
 from pipeline.commands.policy import max_shares_of, policy_options
 from pipeline.commands.shared import (
     encoder_option,
+    interval_cell,
     json_option,
+    number_cell,
     print_frame,
     print_json,
     print_table,
@@ -26,7 +27,6 @@ from pipeline.flows.routing import load_router
 from pipeline.flows.tables import (
     build_table,
     current_version,
-    profile,
     publish_table,
     require_table,
 )
@@ -35,47 +35,10 @@ from pipeline.progress import progress_bar
 from pipeline.rows import STDIN
 from pipeline.store import Store
 from pipeline.table import table_diff
-from pipeline.taxonomy import domains_now
 from profiles.errors import UsageError
-from profiles.profile import ALL
-from profiles.tables import BUCKETS, DOMAIN_EVENTS, PROFILE_CELLS, ROUTING_TABLES, TABLE_ENTRIES
+from profiles.tables import BUCKETS, ROUTING_TABLES, TABLE_ENTRIES
 
 _SOME_ROWS_REJECTED = 3
-
-
-@click.command("profile")
-@store_option
-@encoder_option
-@click.option("--show", is_flag=True, help="Print model by domain.")
-@json_option
-@recorded_job()
-def profile_command(store: Store, encoder_name: str, *, show: bool, as_json: bool) -> None:
-    """Build the capability profile of every model in every approved domain."""
-    profile_id = profile(store, load_encoder(encoder_name))
-    cells = store.read(PROFILE_CELLS, profile_id=profile_id)
-    if as_json:
-        print_json(cells.to_dicts())
-        return
-    if show:
-        names = dict(domains_now(store.read(DOMAIN_EVENTS)).select("domain_id", "name").iter_rows())
-        print_table(
-            ["domain", "model", "n", "quality", "95 % interval", "$ / 1,000"],
-            [
-                (
-                    "all prompts"
-                    if row["element"] == ALL
-                    else names.get(row["element"], row["element"]),
-                    row["model_id"],
-                    row["n"],
-                    _number(row["quality"], "{:.3f}"),
-                    _interval(row["quality_lo"], row["quality_hi"]),
-                    _number(row["cost_usd"], "{:.4f}", scale=1000),
-                )
-                for row in cells.iter_rows(named=True)
-            ],
-        )
-    n_elements = cells["element"].n_unique()
-    say(f"{profile_id}: {cells['model_id'].n_unique()} models in {n_elements} elements.")
 
 
 @click.group("table")
@@ -143,9 +106,9 @@ def show(version: int | None, store: Store, *, as_json: bool) -> None:
                 row["name"],
                 row["n_prompts"],
                 row["model_id"],
-                _number(row["quality"], "{:.3f}"),
-                _number(row["cost_usd"], "{:.4f}", scale=1000),
-                _interval(row["advantage_lo"], row["advantage_hi"], scale=100),
+                number_cell(row["quality"], "{:.3f}"),
+                number_cell(row["cost_usd"], "{:.4f}", scale=1000),
+                interval_cell(row["advantage_lo"], row["advantage_hi"], scale=100),
                 f"{row['n']:.0f}",
                 row["reason"],
             )
@@ -309,17 +272,3 @@ def _routed(summary: BatchSummary) -> str:
 def _say_certificate(meta: Mapping[str, object]) -> None:
     if meta["certificate"]:
         say(certificate_sentence(str(meta["certificate"])))
-
-
-def _number(value: float | None, form: str, *, scale: float = 1.0) -> str | None:
-    return None if value is None or not math.isfinite(value) else form.format(scale * value)
-
-
-def _interval(lo: float | None, hi: float | None, *, scale: float = 1.0) -> str | None:
-    if lo is None or hi is None:
-        return None
-    return (
-        f"[{scale * lo:.2f}, {scale * hi:.2f}]"
-        if scale == 1.0
-        else f"[{scale * lo:+.1f}, {scale * hi:+.1f}]"
-    )

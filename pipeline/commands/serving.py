@@ -47,7 +47,8 @@ def app_command(store: Store, port: int) -> None:
     os.environ["PROMPTSHED_STORE"] = str(path)
     say(f"Store:     {path}{'' if store.exists() else ' (not there yet)'}")
     say(f"Dashboard: http://{HOST}:{port}  (Ctrl-C stops it)")
-    _serve(script, port)
+    say(f"Table:     http://{HOST}:{port}/api/routing-table")
+    _serve(script, port, store)
 
 
 def _require_free(port: int) -> None:
@@ -62,21 +63,16 @@ def _require_free(port: int) -> None:
             ) from error
 
 
-def _serve(script: Path, port: int) -> None:
-    from streamlit.runtime.pages_manager import PagesManager  # noqa: PLC0415 - only this verb
-    from streamlit.web.cli import main as streamlit  # noqa: PLC0415
+def _serve(script: Path, port: int, store: Store) -> None:
+    import streamlit  # noqa: PLC0415 - only this verb
+    import uvicorn  # noqa: PLC0415
+    from streamlit.runtime.pages_manager import PagesManager  # noqa: PLC0415
+
+    from pipeline.commands.api import routes  # noqa: PLC0415
 
     PagesManager.uses_pages_directory = False  # or the first visit of a deep link finds no page
-    options = {
-        "server.address": HOST,
-        "server.port": port,
-        "server.headless": "true",
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-        "logger.hideWelcomeMessage": "true",
-    }
-    flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    streamlit(["run", str(script), *flags], standalone_mode=False)
+    app = streamlit.App(script, routes=routes(store))
+    uvicorn.run(app, host=HOST, port=port, log_level="warning", access_log=False)
 
 
 @click.command("doctor")

@@ -123,3 +123,16 @@ def _cell(value: object) -> str:
 
 def _is_number(text: str) -> bool:
     return text == "–" or text.lstrip("+−-$").replace(",", "")[:1].isdigit()
+
+
+def number_cell(value: float | None, form: str, *, scale: float = 1.0) -> str | None:
+    """Return a number as text; None where it is unknown."""
+    return None if value is None or not math.isfinite(value) else form.format(scale * value)
+
+
+def interval_cell(lo: float | None, hi: float | None, *, scale: float = 1.0) -> str | None:
+    """Return an interval as text, signed where it is scaled to points; None where unknown."""
+    if lo is None or hi is None:
+        return None
+    form = "{:.2f}" if scale == 1.0 else "{:+.1f}"
+    return f"[{form.format(scale * lo)}, {form.format(scale * hi)}]"

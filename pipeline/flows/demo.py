@@ -13,8 +13,9 @@ from pipeline.embed import Encoder
 from pipeline.flows.curation import approve_clusters, read_proposals
 from pipeline.flows.discovery import discover
 from pipeline.flows.evaluation import HoldoutScore, score_holdout
+from pipeline.flows.profiling import profile
 from pipeline.flows.routing import decider
-from pipeline.flows.tables import build_table, profile, publish_table
+from pipeline.flows.tables import build_table, publish_table
 from pipeline.ingest import read_file
 from pipeline.store import Store
 from profiles.errors import NotReadyError

@@ -1,8 +1,7 @@
-"""Profile, build, publish: what is known of each model, and the routing table it gives."""
+"""Build and publish: the routing table that outcomes and approved domains give."""
 
 import importlib.metadata
 
-import numpy as np
 import polars as pl
 
 from pipeline.config import Policy, as_json, digest
@@ -10,48 +9,17 @@ from pipeline.embed import Encoder
 from pipeline.flows.candidates import Facts
 from pipeline.flows.clock import now
 from pipeline.flows.drafting import Draft, draft_table
-from pipeline.flows.training import TrainingData, fitted_memberships, read_training_data
+from pipeline.flows.training import TrainingData, read_training_data
 from pipeline.packing import from_bytes
 from pipeline.store import Store
 from pipeline.table import RoutingModel, routing_model
 from profiles.errors import NotReadyError, UsageError
-from profiles.profile import UNASSIGNED, build_profile
 from profiles.tables import (
     BUCKETS,
-    OUTCOMES,
-    PROFILE_CELLS,
-    PROFILES,
     ROUTERS,
     ROUTING_TABLES,
     TABLE_ENTRIES,
 )
-
-
-def profile(store: Store, encoder: Encoder) -> str:
-    """Build the capability profile of every model in every approved domain; returns its id.
-
-    The same outcomes and domains give the same profile, kept once.
-    """
-    data = read_training_data(store, encoder)
-    _, memberships = fitted_memberships(data)
-    names = np.array([*data.domains["domain_id"], UNASSIGNED], dtype=object)
-    elements = pl.DataFrame(
-        {"prompt_id": data.prompt_ids, "element": names[memberships.argmax(axis=1)]},
-        schema={"prompt_id": pl.String, "element": pl.String},
-    )
-    cells = build_profile(store.read(OUTCOMES), elements)
-    profile_id = "prof-" + digest(encoder.encoder_id, cells.write_json())
-    row = {
-        "profile_id": profile_id,
-        "created_at": now(),
-        "encoder_id": encoder.encoder_id,
-        "n_prompts": len(data.prompt_ids),
-    }
-    store.append(
-        (PROFILES, pl.DataFrame([row], schema=PROFILES.schema)),
-        (PROFILE_CELLS, cells.with_columns(profile_id=pl.lit(profile_id))),
-    )
-    return profile_id
 
 
 def build_table(store: Store, encoder: Encoder, policy: Policy, facts: Facts | None = None) -> int:

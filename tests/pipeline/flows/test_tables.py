@@ -5,11 +5,11 @@ import pytest
 
 from pipeline.config import Policy
 from pipeline.flows.curation import domains_from_labels
+from pipeline.flows.profiling import profile
 from pipeline.flows.tables import (
     build_table,
     current_version,
     load_model,
-    profile,
     publish_table,
     require_table,
 )
@@ -139,7 +139,17 @@ def test_a_profile_has_every_domain_and_model(store):
     assert set(cells["model_id"]) == set(MODELS)
     whole = cells.filter(element="all")
     assert whole["n"].to_list() == [90, 90, 90]
-    assert cells.filter(pl.col("element") != "all")["n"].sum() == 270
+    in_domains = cells.filter(~pl.col("element").str.starts_with("capability:"))
+    assert in_domains.filter(pl.col("element") != "all")["n"].sum() == 270
+
+
+def test_capabilities_stand_beside_domains(store):
+    """The python prompts speak of code: their n is that of the topic, for each model."""
+    cells = store.read(PROFILE_CELLS, profile_id=profile(store, HashEncoder()))
+    coding = cells.filter(element="capability:coding")
+    assert coding["n"].to_list() == [30, 30, 30]
+    by_model = dict(coding.select("model_id", "quality").iter_rows())
+    assert by_model["large"] > by_model["medium"]
 
 
 def test_the_same_profile_is_kept_once(store):
@@ -155,7 +165,8 @@ def test_without_domains_all_is_unassigned(tmp_path):
     store = Store(path=tmp_path / "store.duckdb")
     store.append(*read_file(source).tables())
     cells = store.read(PROFILE_CELLS, profile_id=profile(store, HashEncoder()))
-    assert set(cells["element"]) == {"all", "unassigned"}
+    assert set(cells["element"].str.strip_prefix("capability:")) > {"all", "unassigned"}
+    assert cells.filter(~pl.col("element").str.starts_with("capability:")).height == 4
     with pytest.raises(NotReadyError, match=r"domains approve --all.*domains from-labels"):
         build_table(store, HashEncoder(), Policy())
 

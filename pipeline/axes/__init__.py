@@ -1,0 +1,1 @@
+"""What a prompt asks for, beside its domain."""

@@ -1,0 +1,70 @@
+"""The table over HTTP, from the real server."""
+
+import json
+
+import numpy as np
+import pytest
+import requests
+from safetensors.numpy import load
+
+from pipeline.artefact import SCHEMA_FILE
+from pipeline.flows.tables import load_model
+from tests.screenshots import serving
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def address(tiny_store):
+    with serving(tiny_store.path) as where:
+        yield f"{where}/api/routing-table"
+
+
+def fetched(url, **headers):
+    """Return status, headers and body of an answer."""
+    answer = requests.get(url, headers=headers, timeout=30)
+    return answer.status_code, answer.headers, answer.content
+
+
+def test_the_current_table_and_its_tensors_are_served(address, tiny_store):
+    """They are those of the store; a version gives the same as the current one."""
+    status, _, body = fetched(address)
+    table = json.loads(body)
+    assert (status, table["table_version"]) == (200, 2)
+    assert json.loads(fetched(f"{address}/2")[2]) == table
+    assert json.loads(fetched(f"{address}/1")[2])["table_version"] == 1
+    model = load_model(tiny_store)[1]
+    for where in (address, f"{address}/2"):
+        tensors = load(fetched(f"{where}/prototypes.safetensors")[2])
+        assert np.array_equal(tensors["weights"], model.assigner.weights)
+        assert np.array_equal(tensors["quality"], model.quality)
+
+
+def test_an_unchanged_table_is_not_sent_again(address):
+    """The tag of the last answer gives 304 without a body; another tag gives the table."""
+    _, headers, _ = fetched(address)
+    status, again, body = fetched(address, **{"If-None-Match": headers["ETag"]})
+    assert (status, again["ETag"], body) == (304, headers["ETag"], b"")
+    assert fetched(address, **{"If-None-Match": '"older"'})[0] == 200
+    assert fetched(f"{address}/1")[1]["ETag"] != headers["ETag"]
+
+
+def test_the_schema_is_served(address):
+    """Byte for byte the file that the artefact ships."""
+    assert fetched(f"{address}/schema")[2] == SCHEMA_FILE.read_bytes()
+
+
+def test_what_is_not_there_is_404_and_nothing_can_be_written(address):
+    """The error says where to look; other methods are refused."""
+    status, _, body = fetched(f"{address}/9")
+    assert status == 404
+    assert "promptshed table list" in json.loads(body)["error"]
+    assert requests.post(address, json={}, timeout=30).status_code == 405
+
+
+def test_without_a_table_the_next_step_is_told(tmp_path):
+    """An absent store answers 404 with the command to run."""
+    with serving(tmp_path / "none.duckdb") as where:
+        status, _, body = fetched(f"{where}/api/routing-table")
+    assert status == 404
+    assert "promptshed table build --publish" in json.loads(body)["error"]
