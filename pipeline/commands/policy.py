@@ -28,6 +28,19 @@ _OPTIONS = (
     ),
     click.option("--models", "--allow", help="The only models that may be used, by comma."),
     click.option("--deny", help="Models that may not be used, by comma."),
+    click.option(
+        "--require",
+        "required_features",
+        multiple=True,
+        metavar="FEATURE",
+        help="What a model must have by the models file, such as tools; may be repeated.",
+    ),
+    click.option(
+        "--min-context",
+        "min_context_tokens",
+        type=click.IntRange(1),
+        help="Smallest context window of a model in tokens, by the models file.",
+    ),
     click.option("--reference", help="The safe choice; the best single model by default."),
     click.option(
         "--router",
@@ -77,7 +90,8 @@ _OPTIONS = (
     ),
 )
 _NAMES = (
-    "quality_value_usd", "keep_quality", "models", "deny", "reference", "router", "loss_ratios",
+    "quality_value_usd", "keep_quality", "models", "deny", "required_features",
+    "min_context_tokens", "reference", "router", "loss_ratios",
     "min_quality", "max_latency_s", "max_shares", "fallback", "max_loss", "alpha",
 )  # fmt: skip
 
@@ -105,6 +119,8 @@ def _policy(given: Mapping[str, Any]) -> Policy:
         keep_quality=given["keep_quality"],
         model_ids=_listed(given["models"]),
         deny=_listed(given["deny"]),
+        required_features=tuple(sorted(given["required_features"])),
+        min_context_tokens=given["min_context_tokens"],
         reference_model_id=given["reference"],
         router=given["router"],
         loss_ratio=ratios.pop("", None),

@@ -23,6 +23,7 @@ from pipeline.commands.shared import (
 )
 from pipeline.config import Policy
 from pipeline.encoders import load_encoder
+from pipeline.flows.candidates import facts_of
 from pipeline.flows.routing import load_router
 from pipeline.flows.tables import (
     build_table,
@@ -31,6 +32,7 @@ from pipeline.flows.tables import (
     require_table,
 )
 from pipeline.ingest import read_mapping
+from pipeline.models_file import load_catalog, models_path
 from pipeline.progress import progress_bar
 from pipeline.rows import STDIN
 from pipeline.store import Store
@@ -54,7 +56,9 @@ def table_group() -> None:
 @recorded_job()
 def build(store: Store, encoder_name: str, policy: Policy, *, publish: bool) -> None:
     """Derive a routing table from outcomes and approved domains; prints its version."""
-    version = build_table(store, load_encoder(encoder_name), policy)
+    asks = policy.required_features or policy.min_context_tokens
+    facts = facts_of(load_catalog(models_path(store.path))) if asks else None
+    version = build_table(store, load_encoder(encoder_name), policy, facts)
     if publish:
         publish_table(store, version)
     _say_certificate(require_table(store, version))

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import polars as pl
 
 from pipeline.config import Policy
 from pipeline.estimators.base import best_single
 from pipeline.flows.training import TrainingData
+from profiles.catalog import Catalog
 from profiles.errors import NotReadyError, UsageError
 from profiles.outcomes import Outcomes
 
@@ -18,6 +20,17 @@ class Facts:
 
     context_tokens: Mapping[str, int] = field(default_factory=dict[str, int])
     features: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+
+
+def facts_of(catalog: Catalog) -> Facts:
+    """Return what a catalogue says of models that policies ask for."""
+    known = catalog.models
+    windows = known.filter(pl.col("context_tokens").is_not_null())
+    features = known.filter(pl.col("features").is_not_null()).select("model_id", "features")
+    return Facts(
+        context_tokens=dict(windows.select("model_id", "context_tokens").iter_rows()),
+        features={model_id: frozenset(has) for model_id, has in features.iter_rows()},
+    )
 
 
 def candidates(data: TrainingData, policy: Policy, facts: Facts) -> TrainingData:

@@ -56,14 +56,14 @@ def test_a_pipe_gets_the_rows_alone(run, prompts):
 
 
 def test_a_dry_run_writes_nothing(run, prompts, tmp_path):
-    """The summary as JSON, and no file."""
+    """The summary as JSON, and no file but the record of the job."""
     before = set(tmp_path.iterdir())
     code, out, _ = run("route", prompts, "--dry-run", "--json")
     found = json.loads(out)
     assert code == 0
     assert (found["n_routed"], found["path"], sum(found["calls"].values())) == (3, None, 3)
     assert found["expected_cost_usd"] > 0
-    assert set(tmp_path.iterdir()) == before
+    assert {path for path in tmp_path.iterdir() if path.suffix != ".jobs"} == before
 
 
 def test_rows_that_cannot_be_read_are_3(run, tmp_path):
@@ -269,3 +269,17 @@ def test_a_policy_that_cannot_be_kept_is_2(run, options, word):
     code, _, err = built_by(run, *options)
     assert code == 2
     assert word in err
+
+
+def test_features_and_windows_come_from_the_models_file(run, tmp_path):
+    """Only models known to have them are candidates; the file beside the store says which."""
+    (tmp_path / "store.models.yml").write_text(
+        "source_url: https://example.com\nchecked_on: 2026-11-23\nmodels:\n"
+        "  - {model_id: large, features: [tools], context_tokens: 8000}\n"
+        "  - {model_id: small, features: [tools], context_tokens: 64000}\n"
+    )
+    code, shown, _ = built_by(run, "--require", "tools")
+    assert (code, {entry["model_id"] for entry in shown["entries"]}) == (0, {"large", "small"})
+    code, shown, _ = built_by(run, "--require", "tools", "--min-context", 32000)
+    assert (code, {entry["model_id"] for entry in shown["entries"]}) == (0, {"small"})
+    assert built_by(run, "--require", "vision")[0] == 2
