@@ -1,7 +1,8 @@
 """Paired bootstrap over prompts, for statistics averaged over several splits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ class Interval:
     hi: float
 
 
+UNKNOWN = Interval(mean=float("nan"), lo=float("nan"), hi=float("nan"))
+
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Takes means, shape (n_resamples, n_columns); gives one number each, shape (n_resamples,)."""
 
@@ -30,7 +33,21 @@ def bootstrap_interval(
     n_prompts: int,
     seed: int = 0,
 ) -> Interval:
-    """Resample prompts, the same ones in every split, and average the statistic over splits.
+    """Return the interval of one statistic; see `bootstrap_intervals`."""
+    return bootstrap_intervals(
+        values, rows, statistics={"only": statistic}, n_prompts=n_prompts, seed=seed
+    )["only"]
+
+
+def bootstrap_intervals(
+    values: list[NDArray[np.float64]],
+    rows: list[NDArray[np.intp]],
+    *,
+    statistics: Mapping[str, Statistic],
+    n_prompts: int,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Resample prompts, the same ones in every split, and average each statistic over splits.
 
     Parameters
     ----------
@@ -38,24 +55,38 @@ def bootstrap_interval(
         For each split, shape (n_test, n_columns): numbers of its test prompts.
     rows
         For each split, which prompts 0 … n_prompts - 1 its test rows are.
-    statistic
-        A function of the resampled column means, such as a ratio of two of them.
+    statistics
+        Functions of the resampled column means, such as a ratio of two of them.
 
     References
     ----------
     Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
     """
-    generator = np.random.default_rng(seed)
-    drawn = np.zeros(N_RESAMPLES)
-    plain = 0.0
-    counts = generator.poisson(1.0, size=(N_RESAMPLES, n_prompts)).astype(np.float32)
+    counts = resample_counts(n_prompts, seed=seed)
+    drawn = {name: np.zeros(N_RESAMPLES) for name in statistics}
+    plain = dict.fromkeys(statistics, 0.0)
     for part, index in zip(values, rows, strict=True):
         weights = counts[:, index].astype(np.float64)
         total = weights.sum(axis=1, keepdims=True)
         means = weights @ part / np.where(total > 0.0, total, np.nan)  # a draw may be empty
-        drawn += statistic(means) / len(values)
-        plain += float(statistic(part.mean(axis=0, keepdims=True))[0]) / len(values)
+        for name, statistic in statistics.items():
+            drawn[name] += statistic(means) / len(values)
+            plain[name] += float(statistic(part.mean(axis=0, keepdims=True))[0]) / len(values)
+    return {name: interval_of(plain[name], drawn[name]) for name in statistics}
+
+
+@lru_cache(maxsize=1)
+def resample_counts(n_prompts: int, *, seed: int = 0) -> NDArray[np.float32]:
+    """Return how often each resample draws each prompt, shape (N_RESAMPLES, n_prompts)."""
+    counts = np.random.default_rng(seed).poisson(1.0, size=(N_RESAMPLES, n_prompts))
+    counts = counts.astype(np.float32)
+    counts.flags.writeable = False  # one array serves every caller
+    return counts
+
+
+def interval_of(plain: float, drawn: NDArray[np.float64]) -> Interval:
+    """Return the plain value with the 95 % percentiles of the drawn ones; NaN if it is unknown."""
     if not np.isfinite(plain):
-        return Interval(mean=float("nan"), lo=float("nan"), hi=float("nan"))
+        return UNKNOWN
     lo, hi = np.nanquantile(drawn, [0.025, 0.975])
     return Interval(mean=plain, lo=float(lo), hi=float(hi))

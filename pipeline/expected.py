@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipeline.evaluate import ChoiceScore, score_choices
+from pipeline.choices import ChoiceScore, score_choices
 from profiles.outcomes import Outcomes
 
 THIS_TABLE = "this table"

@@ -107,6 +107,31 @@ def average_improvement(
     return float(np.trapezoid(height, at) / (dearest_usd - cheapest_usd))
 
 
+def log_cost_improvement(
+    cost: NDArray[np.float64],
+    quality: NDArray[np.float64],
+    *,
+    cheapest_usd: float,
+    dearest_usd: float,
+) -> float:
+    """Return AIQ with the logarithm of cost as the axis: each tenfold of cost counts alike.
+
+    Where prices span orders of magnitude, the plain AIQ is nearly the dearest model's quality and
+    hardly moves; this one weighs the cheap end as much as the dear one. The hull is the plain one,
+    for mixing two models is linear in cost, not in its logarithm. NaN where a single model is free,
+    or all cost the same.
+    """
+    if not dearest_usd > cheapest_usd > 0.0:
+        return float("nan")
+    hull_cost, hull_quality = upper_hull(cost, quality)
+    inside = (hull_cost > cheapest_usd) & (hull_cost < dearest_usd)
+    at = np.concatenate([[cheapest_usd], hull_cost[inside], [dearest_usd]])
+    height = np.interp(at, hull_cost, hull_quality)
+    slope = np.diff(height) / np.diff(at)
+    area = (height[:-1] - slope * at[:-1]) * np.diff(np.log(at)) + slope * np.diff(at)
+    return float(area.sum() / np.log(dearest_usd / cheapest_usd))
+
+
 def cost_to_reach(cost: NDArray[np.float64], quality: NDArray[np.float64], target: float) -> float:
     """Return the lowest cost on the hull with at least this quality; NaN if it is never reached."""
     hull_cost, hull_quality = upper_hull(cost, quality)

@@ -105,6 +105,11 @@ def start_job(store_path: Path, arguments: Sequence[str]) -> str:
     return job_id
 
 
+def started_by_page() -> bool:
+    """Tell whether this process was started by `start_job`, which waits for its record."""
+    return _JOB_ID in os.environ
+
+
 def cancel_job(job: Job) -> None:
     """Interrupt a running job as Ctrl-C does: what it saved stays, and it can be run again."""
     if job.state == RUNNING:

@@ -43,3 +43,7 @@ class SchemaError(PromptshedError):
 
 class EncoderError(PromptshedError):
     """The encoder's weights are missing or are not the ones expected."""
+
+
+class EndpointError(PromptshedError):
+    """A language model's endpoint cannot be reached, refuses, or speaks another protocol."""

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from pipeline.commands.evaluating import holdout_json, print_holdout
+from pipeline.commands.scores_json import holdout_json
+from pipeline.commands.scores_shown import print_holdout
 from pipeline.commands.shared import encoder_option, json_option, print_json, say
 from pipeline.encoders import load_encoder
 from pipeline.flows.demo import run_demo

@@ -1,25 +1,45 @@
 """`promptshed evaluate`."""
 
 import math
+import os
+from pathlib import Path
 
 import click
 
-from pipeline.bootstrap import Interval
+from pipeline.commands.scores_json import (
+    evaluation_json,
+    holdout_json,
+    logs_json,
+    onboarding_json,
+)
+from pipeline.commands.scores_shown import (
+    print_evaluation,
+    print_holdout,
+    print_logs,
+    print_onboarding,
+    say_versus,
+)
 from pipeline.commands.shared import (
     encoder_option,
     json_option,
     print_json,
-    print_table,
     recorded_job,
     say,
     store_option,
 )
+from pipeline.embed import Encoder
 from pipeline.encoders import load_encoder
-from pipeline.evaluate import Evaluation, RouterScore
-from pipeline.flows.evaluation import HoldoutScore, evaluate_store, score_holdout
+from pipeline.estimators.base import Estimator
+from pipeline.flows.evaluation import PairOption, evaluate_store, onboard_model, score_holdout
+from pipeline.flows.logs import score_logs
+from pipeline.flows.routers import choose_routers, references_of, tags_of
 from pipeline.flows.tables import current_version
+from pipeline.flows.training import read_training_data
 from pipeline.ingest import read_file
+from pipeline.scores import Evaluation
 from pipeline.store import Store
+from pipeline.strong_weak import read_target
+from pipeline.tagger import Endpoint
 from profiles.errors import UsageError
 
 _GATE_FAILED = 4
@@ -31,7 +51,34 @@ _BASELINES = ("best_single", "cheapest", "random")
 @store_option
 @encoder_option
 @click.option("--seeds", "n_seeds", default=5, show_default=True, type=click.IntRange(1))
-@click.option("--holdout", help="Score the current table on a file that was never imported.")
+@click.option(
+    "--routers",
+    default="",
+    metavar="A,B,…",
+    help="Routers to compare, each also with the first: stack, domain_table, soft_domain_table, "
+    "knn, inference_dynamics, mixllm, strong_weak, references, tags.",
+)
+@click.option("--pair", metavar="STRONG,WEAK", help="Compare two models alone: APGR and CPT.")
+@click.option(
+    "--pair-target",
+    default="gap=0.8",
+    show_default=True,
+    metavar="KIND=VALUE",
+    help="What the pair's threshold is to reach: share of calls, usd a prompt, or gap closed.",
+)
+@click.option("--references", type=click.Path(path_type=Path), help="Example prompts with labels.")
+@click.option("--tag-endpoint", metavar="URL", help="Let a language model tag the prompts.")
+@click.option("--tag-model", metavar="NAME", help="The model that tags.")
+@click.option("--onboard", metavar="MODEL", help="How many labels a new model needs.")
+@click.option("--logged", is_flag=True, help="Use logs with one model per prompt and propensities.")
+@click.option("--holdout", help="Score tables on a file that was never imported.")
+@click.option(
+    "--table",
+    "versions",
+    multiple=True,
+    type=int,
+    help="With --holdout: a table to score, each also against the first; by default the current.",
+)
 @click.option(
     "--fail-under",
     metavar="METRIC=VALUE",
@@ -43,164 +90,108 @@ def evaluate_command(
     store: Store,
     encoder_name: str,
     n_seeds: int,
-    holdout: str | None,
-    fail_under: str | None,
     *,
+    routers: str,
+    pair: str | None,
+    pair_target: str,
+    references: Path | None,
+    tag_endpoint: str | None,
+    tag_model: str | None,
+    onboard: str | None,
+    holdout: str | None,
+    versions: tuple[int, ...],
+    fail_under: str | None,
+    logged: bool,
     as_json: bool,
 ) -> int:
     """Compare every router on prompts it was not fitted on."""
+    _check_one_question(
+        {"--pair": pair, "--onboard": onboard, "--logged": logged, "--holdout": holdout},
+        has_tables=bool(versions),
+    )
     encoder = load_encoder(encoder_name)
+    names = tuple(filter(None, (name.strip() for name in routers.split(","))))
+    extra = _given_routers(store, encoder, references, tag_endpoint, tag_model)
     if holdout:
-        score = score_holdout(
-            store, encoder, read_file(holdout), {"our table": current_version(store)}
+        _score_holdout(store, encoder, holdout, versions, as_json=as_json)
+    elif logged:
+        found = score_logs(store, encoder, n_seeds=n_seeds, names=names, extra=extra)
+        print_json(logs_json(found)) if as_json else print_logs(found)
+    elif onboard:
+        router = choose_routers(names or ("stack",), extra, has_domains=True)
+        points = onboard_model(
+            store, encoder, onboard, next(iter(router.values())), n_seeds=n_seeds
         )
-        if as_json:
-            print_json(holdout_json(score))
-        else:
-            print_holdout(score)
-        return 0
-    evaluation, left_out = evaluate_store(store, encoder, n_seeds=n_seeds)
-    for model_id, reason in left_out.items():
-        say(f"Left out: {model_id} ({reason}).")
-    if as_json:
-        print_json(evaluation_json(evaluation))
+        print_json(onboarding_json(onboard, points)) if as_json else print_onboarding(points)
     else:
-        _print_evaluation(evaluation)
-    return 0 if fail_under is None or _passes(evaluation, fail_under) else _GATE_FAILED
+        asked = read_pair(pair, pair_target) if pair else None
+        evaluation, left_out = evaluate_store(
+            store, encoder, n_seeds=n_seeds, names=names, extra=extra, pair=asked
+        )
+        for model_id, reason in left_out.items():
+            say(f"Left out: {model_id} ({reason}).")
+        shown = evaluation_json(evaluation, asked)
+        print_json(shown) if as_json else print_evaluation(evaluation)
+        return 0 if fail_under is None or _passes(evaluation, fail_under) else _GATE_FAILED
+    return 0
 
 
-def evaluation_json(evaluation: Evaluation) -> dict[str, object]:
-    """Return the evaluation in the shape the README documents."""
-    return {
-        "n_prompts": evaluation.n_prompts,
-        "n_models": len(evaluation.model_ids),
-        "n_seeds": evaluation.n_seeds,
-        "best_single": {
-            "model": evaluation.best_single,
-            "quality": evaluation.best_single_quality,
-            "cost_usd": evaluation.best_single_cost_usd,
-        },
-        "oracle": {
-            "quality": evaluation.oracle_quality,
-            "cost_usd": evaluation.oracle_cost_usd,
-        },
-        "routers": [_router_json(score) for score in evaluation.routers],
-        "zero_router": {"aiq": evaluation.zero_router_aiq},
-    }
+def read_pair(models: str, target: str) -> PairOption:
+    """Read `STRONG,WEAK`.
+
+    Raises
+    ------
+    UsageError
+        If it does not name two different models, or the target is none.
+    """
+    strong, _, weak = (part.strip() for part in models.partition(","))
+    if not (strong and weak) or strong == weak:
+        raise UsageError(f"--pair expects STRONG,WEAK, two different models; found {models!r}.")
+    return PairOption(strong=strong, weak=weak, target=read_target(target))
 
 
-def _router_json(score: RouterScore) -> dict[str, object]:
-    return {
-        "router": score.router,
-        "quality": score.quality,
-        "cost_usd": score.cost_usd,
-        "delta_points": _interval_json(score.delta_points),
-        "aiq": score.aiq,
-        "cost_ratio": score.cost_ratio.mean,
-        "cost_ratio_interval": _interval_json(score.cost_ratio),
-        "cost_ratio_frontier": score.cost_ratio_frontier,
-        "gap_closed": score.gap_closed,
-        "calls": score.calls,
-        "at_parity": {
-            "quality": score.parity_quality,
-            "cost_usd": score.parity_cost_usd,
-            "delta_points": _interval_json(score.parity_delta_points),
-        },
-    }
+def _check_one_question(questions: dict[str, object], *, has_tables: bool) -> None:
+    asked = [name for name, value in questions.items() if value]
+    if len(asked) > 1:
+        raise UsageError(f"{' and '.join(asked)} are different questions. Ask one at a time.")
+    if has_tables and "--holdout" not in asked:
+        raise UsageError("--table needs --holdout FILE: prompts that no table has learned from.")
 
 
-def _interval_json(interval: Interval) -> dict[str, float]:
-    return {"mean": interval.mean, "lo": interval.lo, "hi": interval.hi}
-
-
-def _print_evaluation(evaluation: Evaluation) -> None:
-    say(
-        f"{evaluation.n_prompts:,} prompts, {len(evaluation.model_ids)} models, "
-        f"{evaluation.n_seeds} splits; scored on held-out prompts. Best single: "
-        f"{evaluation.best_single} (quality {evaluation.best_single_quality:.4f}"
-        f"{_dollars(evaluation.best_single_cost_usd)})."
+def _score_holdout(
+    store: Store, encoder: Encoder, holdout: str, versions: tuple[int, ...], *, as_json: bool
+) -> None:
+    tables = {f"table {version}": version for version in versions}
+    score = score_holdout(
+        store, encoder, read_file(holdout), tables or {"our table": current_version(store)}
     )
-    header = [
-        "router", "points over best single", "AIQ", "gap closed", "cost ratio", "points at it",
-    ]  # fmt: skip
-    print_table(header, [_router_cells(score) for score in evaluation.routers])
-    say(
-        f"Zero router AIQ {evaluation.zero_router_aiq:.4f}, oracle {evaluation.oracle_quality:.4f}."
-    )
+    if as_json:
+        print_json(holdout_json(score))
+    else:
+        print_holdout(score)
+        say_versus(score)
 
 
-def _router_cells(score: RouterScore) -> tuple[str | None, ...]:
-    return (
-        score.router,
-        shown(score.delta_points, "{:+.2f}"),
-        None if math.isnan(score.aiq) else f"{score.aiq:.4f}",
-        None if math.isnan(score.gap_closed) else f"{score.gap_closed:.1%}",
-        shown(score.cost_ratio, "{:.3f}"),
-        shown(score.parity_delta_points, "{:+.2f}"),
-    )
-
-
-def _dollars(cost_usd: float) -> str:
-    return "" if math.isnan(cost_usd) else f", ${1000 * cost_usd:.4f} for 1,000 prompts"
-
-
-def shown(interval: Interval, form: str) -> str | None:
-    """Return `mean [lo, hi]`, or None where it is unknown."""
-    if math.isnan(interval.mean):
-        return None
-    mean, lo, hi = (form.format(value) for value in (interval.mean, interval.lo, interval.hi))
-    return mean if interval.lo == interval.hi else f"{mean} [{lo}, {hi}]"
-
-
-def holdout_json(score: HoldoutScore) -> dict[str, object]:
-    """Return the score of tables on a held-out file."""
-    return {
-        "n_prompts": score.n_prompts,
-        "n_skipped": score.n_skipped,
-        "reference_model": score.reference_model_id,
-        "choices": [
-            {
-                "name": row.name,
-                "quality": row.quality,
-                "cost_usd": row.cost_usd,
-                "quality_share": row.quality_share,
-                "delta_points": _interval_json(row.delta_points),
-                "cost_ratio": _interval_json(row.cost_ratio),
-                "calls": row.calls,
-            }
-            for row in score.scores
-        ],
-    }
-
-
-def print_holdout(score: HoldoutScore) -> None:
-    """Print one line for each way of choosing."""
-    print_table(
-        [
-            "",
-            "quality",
-            "$ / 1,000 prompts",
-            "of best single's quality",
-            "points, 95 %",
-            "cost, 95 %",
-        ],
-        [
-            (
-                row.name,
-                f"{row.quality:.4f}",
-                None if math.isnan(row.cost_usd) else f"{1000 * row.cost_usd:.3f}",
-                f"{row.quality_share:.1%}",
-                shown(row.delta_points, "{:+.2f}"),
-                shown(row.cost_ratio, "{:.1%}"),
-            )
-            for row in score.scores
-        ],
-    )
-    skipped = f" {score.n_skipped:,} prompts skipped." if score.n_skipped else ""
-    say(
-        f"{score.n_prompts:,} held-out prompts; best single is {score.reference_model_id}, "
-        f"chosen on the training prompts.{skipped}"
-    )
+def _given_routers(
+    store: Store,
+    encoder: Encoder,
+    references: Path | None,
+    tag_endpoint: str | None,
+    tag_model: str | None,
+) -> dict[str, Estimator]:
+    """Return the routers that need something besides the store."""
+    given: dict[str, Estimator] = {}
+    if references:
+        given["references"] = references_of(store, encoder, read_file(references))
+    if bool(tag_endpoint) != bool(tag_model):
+        raise UsageError("Tagging needs both --tag-endpoint URL and --tag-model NAME.")
+    if tag_endpoint and tag_model:
+        key = os.environ.get("PROMPTSHED_API_KEY", "")
+        endpoint = Endpoint(url=tag_endpoint, model=tag_model, api_key=key)
+        data = read_training_data(store, encoder)
+        say(f"Sending {len(data.texts):,} prompts to {tag_endpoint}.")
+        given["tags"] = tags_of(endpoint, data)
+    return given
 
 
 def _passes(evaluation: Evaluation, gate: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import click
 import polars as pl
 
-from pipeline.jobs import recorded
+from pipeline.jobs import recorded, started_by_page
 from pipeline.store import DEFAULT_PATH, Store
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -57,11 +57,16 @@ def actor_option(command: _Command) -> _Command:
 
 
 def recorded_job(*, alone: bool = False) -> Callable[[_Command], _Command]:
-    """Keep a record of the verb beside its store, which the dashboard shows (`pipeline.jobs`)."""
+    """Keep a record of the verb beside its store, which the dashboard shows (`pipeline.jobs`).
+
+    A dry run at a terminal leaves nothing behind, so not that either.
+    """
 
     def decorate(command: _Command) -> _Command:
         @functools.wraps(command)
         def run(*, store: Store, **options: object) -> object:
+            if options.get("dry_run") and not started_by_page():
+                return command(store=store, **options)
             context = click.get_current_context()
             arguments = context.find_root().obj or [str(context.info_name)]
             with recorded(store.path, arguments, alone=alone) as end:

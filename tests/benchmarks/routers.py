@@ -1,197 +1,228 @@
-"""Score our routers on files of outcomes and print the tables of a Markdown report.
+"""Score routers on files of outcomes and print the tables of a Markdown report.
 
     python tests/benchmarks/routers.py FILE... [--out results.md] [--seeds 3] [--test-share 0.5]
                                        [--store data/benchmark.duckdb] [--routers stack,knn]
+                                       [--peers data/peers/bin/python]
 
 Each file holds prompts with the quality (and cost) of several models, in any form that
-`promptshed import` reads. Its labels, if any, are the approved domains of the tables. Prompts are
-encoded once: their vectors stay in a store of their own for each file, named after `--store`.
-Splits are by prompt; weights, trade-off and best single model are chosen on the training part.
+`promptshed import` reads; LEARN,TEST are two files of one split that came with the data. Labels of
+training prompts, if any, are the approved domains of the tables. Prompts are encoded once: their
+vectors stay in a store of their own for each file, named after `--store`. Splits are by prompt;
+weights, trade-off and best single model are chosen on the training part. `--peers` adds other
+projects' routers, installed by `tests/benchmarks/peers.sh`, on the same vectors, splits and folds.
 
-Columns, means over the splits: `dQ`, points of quality over the best single model, quality alone
-deciding (and the worst split); `AIQ`; `hull`, the lowest cost on the test frontier that reaches the
-best single model's quality, over that model's cost, which flatters; `ratio` and `at ratio`, cost
-ratio and points at the trade-off chosen on the training part. For files with two models also
-`APGR`, and `CPT50` and `CPT80`: the share of calls in percent that must go to the strong model to
-close 50 and 80 % of the gap (Ong et al. 2024, arXiv 2406.18665). `fit s` is the time of fitting
-with held-out estimates and of estimating the test prompts.
+Columns, means over the splits with 95 % intervals over prompts: `dQ`, points of quality over the
+best single model, quality alone deciding; `over first`, the same over the router named first;
+`AIQ` and `log AIQ` (`pipeline.frontier`); `hull 100/98/95 %`, the lowest cost on the test frontier
+that reaches this share of the best single model's quality, over that model's cost, which flatters;
+`ratio` and `at ratio`, cost ratio and points at the trade-off chosen on the training part. For
+files with two models `APGR`, and `CPT(50)` and `CPT(80)`: the share of calls that must go to the
+strong model to close 50 and 80 % of the gap (Ong et al. 2024, arXiv 2406.18665).
 """
 
 import argparse
+import os
+import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pipeline.commands.scores_shown import known, shown
 from pipeline.encoders import load_encoder
-from pipeline.estimators.base import Estimator, best_single, fit_with_held_out, relative_to
-from pipeline.evaluate import Split
+from pipeline.estimators.base import Estimates, Estimator, Prompts
+from pipeline.evaluate import PairQuestion, Split
 from pipeline.flows.curation import domains_from_labels
-from pipeline.flows.evaluation import ROUTERS, splits_of
-from pipeline.frontier import (
-    average_improvement,
-    cost_to_reach,
-    means_of,
-    quality_values,
-    sweep_router,
-)
+from pipeline.flows.evaluation import comparable_data, held_out_splits, split_at
+from pipeline.flows.routers import DEFAULT_ROUTERS, ROUTERS
+from pipeline.flows.training import TrainingData
 from pipeline.ingest import read_file
+from pipeline.scores import Evaluation, RouterScore
 from pipeline.store import Store
-from pipeline.tradeoff import at_parity, at_value, choose_at
+from pipeline.strong_weak import Pair, read_target
+from pipeline.summarise import evaluate_routers
 from profiles.errors import NotReadyError
 from profiles.outcomes import Outcomes
 
+PEERS = ("saverouter", "cre-router", "paretobandit")
 _ACTOR = "benchmark"
-_HEADER = ("dQ", "worst", "AIQ", "hull", "ratio", "at ratio", "APGR", "CPT50", "CPT80", "fit s")
 
 
 @dataclass(frozen=True, kw_only=True)
-class StrongWeak:
-    """How well the strong model's calls are placed; NaN unless there are two models."""
+class Peer:
+    """Another project's router, run by the Python of an environment it is installed in."""
 
-    apgr: float = float("nan")
-    cpt50: float = float("nan")
-    cpt80: float = float("nan")
+    name: str
+    python: Path
+
+    def fit(self, prompts: Prompts, outcomes: Outcomes) -> "FittedPeer":
+        """Keep what the peer will learn from."""
+        return FittedPeer(peer=self, prompts=prompts, outcomes=outcomes)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
-    """One router on one split."""
+class FittedPeer:
+    """Training data, handed to the peer's own process with the prompts to estimate."""
 
-    delta_points: float
-    aiq: float
-    hull_ratio: float
-    train_ratio: float
-    train_points: float
-    placed: StrongWeak
-    seconds: float
+    peer: Peer
+    prompts: Prompts
+    outcomes: Outcomes
+
+    def estimate(self, prompts: Prompts) -> Estimates:
+        """Fit and estimate in one go."""
+        worker = Path(__file__).with_name("peer_worker.py")
+        with TemporaryDirectory() as folder:
+            source, target = Path(folder, "in.npz"), Path(folder, "out.npz")
+            np.savez(
+                source,
+                vectors=self.prompts.vectors,
+                quality=self.outcomes.quality,
+                cost_usd=self.outcomes.cost_usd,
+                unseen=prompts.vectors,
+            )
+            command = [self.peer.python, worker, self.peer.name, source, target]
+            subprocess.run([str(part) for part in command], check=True)
+            found = np.load(target)
+            return Estimates(
+                model_ids=self.outcomes.model_ids,
+                quality=found["quality"],
+                cost_usd=found["cost_usd"],
+                standard_error=np.zeros_like(found["quality"]),
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark from the command line."""
-    parser = argparse.ArgumentParser(description="Score our routers on files of outcomes.")
-    parser.add_argument("files", nargs="+", type=Path)
+    parser = argparse.ArgumentParser(description="Score routers on files of outcomes.")
+    parser.add_argument("files", nargs="+")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--test-share", type=float, default=0.5)
     parser.add_argument("--store", type=Path, default=Path("data/benchmark.duckdb"))
-    parser.add_argument("--routers", default=",".join(ROUTERS))
+    parser.add_argument("--routers", default=",".join(DEFAULT_ROUTERS))
+    parser.add_argument("--peers", type=Path, help="Python of the peers' environment.")
     options = parser.parse_args(arguments)
+    wanted: dict[str, Estimator] = {name: ROUTERS[name] for name in options.routers.split(",")}
+    if options.peers:
+        wanted |= {name: Peer(name=name, python=options.peers) for name in PEERS}
     reports = []
-    for path in options.files:
-        store = Store(path=options.store.with_name(f"{options.store.stem}-{path.stem}.duckdb"))
-        splits = read_splits(path, store, n_seeds=options.seeds, test_share=options.test_share)
-        wanted = {name: ROUTERS[name] for name in options.routers.split(",")}
-        reports.append(report(path.stem, splits, wanted))
+    for file in options.files:
+        started = cpu_seconds()
+        splits = read_splits(
+            file, options.store, n_seeds=options.seeds, test_share=options.test_share
+        )
+        text = report(Path(file.partition(",")[0]).stem, splits, wanted)
+        reports.append(f"{text}\nCPU time: {cpu_seconds() - started:.0f} s.\n")
         sys.stdout.write(reports[-1] + "\n")
         sys.stdout.flush()
     if options.out:
         options.out.write_text("\n".join(reports), encoding="utf-8")
 
 
-def read_splits(path: Path, store: Store, *, n_seeds: int, test_share: float) -> list[Split]:
-    """Import a file, approve its labels as domains and split its prompts."""
+def read_splits(file: str, store: Path, *, n_seeds: int, test_share: float) -> list[Split]:
+    """Read FILE and split it, or read LEARN,TEST as they are."""
+    learn, _, test = file.partition(",")
+    named = store.with_name(f"{store.stem}-{Path(learn).stem}.duckdb")
+    data = read_data(Path(learn), Store(path=named))
+    if not test:
+        return held_out_splits(data, n_seeds=n_seeds, test_share=test_share)
+    other = Store(path=named.with_name(f"{named.stem}-test.duckdb"))
+    return [one_split(data, read_data(Path(test), other))]
+
+
+def read_data(path: Path, store: Store) -> TrainingData:
+    """Import a file and approve its labels as domains."""
     store.append(*read_file(path).tables())
     try:
         domains_from_labels(store, actor=_ACTOR)
     except NotReadyError as error:
         sys.stderr.write(f"{path.name}: no domains ({error})\n")
-    return splits_of(store, load_encoder(), n_seeds=n_seeds, test_share=test_share)[1]
+    return comparable_data(store, load_encoder())[1]
+
+
+def one_split(learn: TrainingData, test: TrainingData) -> Split:
+    """Learn from one file and score on another, whose labels nobody sees."""
+    fresh = test.rows(~np.isin(test.prompt_ids, learn.prompt_ids))
+    both = TrainingData(
+        prompt_ids=learn.prompt_ids + fresh.prompt_ids,
+        texts=learn.texts + fresh.texts,
+        vectors=np.concatenate([learn.vectors, fresh.vectors]),
+        outcomes=Outcomes(
+            model_ids=learn.outcomes.model_ids,
+            quality=np.concatenate([learn.outcomes.quality, fresh.outcomes.quality]),
+            cost_usd=np.concatenate([learn.outcomes.cost_usd, fresh.outcomes.cost_usd]),
+        ),
+        domains=learn.domains,
+        domain_of=np.concatenate([learn.domain_of, np.full(len(fresh.texts), -1)]),
+    )
+    return split_at(both, np.arange(len(both.texts)) >= len(learn.texts))
 
 
 def report(name: str, splits: Sequence[Split], routers: Mapping[str, Estimator]) -> str:
     """Score every router on every split; returns a Markdown section."""
     first = splits[0]
+    n_prompts = len(first.train.texts) + len(first.test.texts)
+    found = evaluate_routers(splits, routers, n_prompts=n_prompts, question=question_of(first))
     lines = [
         f"## {name}\n",
         (
             f"{len(first.train.texts):,} + {len(first.test.texts):,} prompts, "
-            f"{len(first.test_outcomes.model_ids)} models, {len(splits)} splits; zero router AIQ "
-            f"{np.mean([zero_router_aiq(split.test_outcomes) for split in splits]):.4f}.\n"
+            f"{len(found.model_ids)} models, {len(splits)} splits. Best single "
+            f"{found.best_single} {found.best_single_quality:.4f}, oracle "
+            f"{found.oracle_quality:.4f}, zero router AIQ {found.zero_router_aiq:.4f} "
+            f"(log {found.zero_router_log_aiq:.4f}).\n"
         ),
-        "| router | " + " | ".join(_HEADER) + " |",
-        "|---" * (len(_HEADER) + 1) + "|",
+        *table(found),
     ]
-    for router, estimator in routers.items():
-        scores = [score_router(split, estimator) for split in splits]
-        lines.append(f"| {router} | " + " | ".join(_cells(scores)) + " |")
     return "\n".join(lines) + "\n"
 
 
-def score_router(split: Split, estimator: Estimator) -> Score:
-    """Fit on the training part, score on the test part."""
-    started = time.perf_counter()
-    test, reference = split.test_outcomes, best_single(split.train_outcomes)
-    estimator = relative_to(estimator, test.model_ids[reference])
-    fit = fit_with_held_out(estimator, split.train, split.train_outcomes, split.train_folds)
-    estimates = fit.estimator.estimate(split.test)
-    seconds = time.perf_counter() - started
-    chosen = sweep_router(estimates, quality_values(split.train_outcomes)).chosen
-    known = {"outcomes": split.train_outcomes, "reference": reference}
-    first = at_value(fit.held_out, quality_value_usd=np.inf, **known)
-    chosen[0] = choose_at(estimates, first, reference=reference)
-    cost, quality = means_of(chosen, test)
-    single_cost, single_quality = test.cost_usd.mean(axis=0), test.quality.mean(axis=0)
-    parity = at_parity(fit.held_out, **known)
-    train_cost, train_quality = means_of(choose_at(estimates, parity, reference=reference), test)
-    two = len(test.model_ids) == 2
-    gain = estimates.quality[:, reference] - estimates.quality[:, 1 - reference] if two else None
-    return Score(
-        delta_points=100.0 * float(quality[0] - single_quality[reference]),
-        aiq=average_improvement(
-            cost, quality, cheapest_usd=single_cost.min(), dearest_usd=single_cost.max()
-        ),
-        hull_ratio=cost_to_reach(cost, quality, single_quality[reference]) / single_cost[reference],
-        train_ratio=float(train_cost / single_cost[reference]),
-        train_points=100.0 * float(train_quality - single_quality[reference]),
-        placed=StrongWeak() if gain is None else strong_weak(gain, test, strong=reference),
-        seconds=seconds,
-    )
+def question_of(split: Split) -> PairQuestion | None:
+    """Return the question of a strong and a weak model, where there are just two."""
+    mean = split.train_outcomes.quality.mean(axis=0)
+    if len(mean) != 2:
+        return None
+    strong = int(mean.argmax())
+    return PairQuestion(pair=Pair(strong=strong, weak=1 - strong), target=read_target("gap=0.8"))
 
 
-def strong_weak(gain: NDArray[np.float64], test: Outcomes, *, strong: int) -> StrongWeak:
-    """Give the strong model the prompts of largest expected gain, and read off what is closed.
-
-    The gap is the strong model's quality minus the weak one's.
-    """
-    order = np.argsort(-gain, kind="stable")
-    won = (test.quality[:, strong] - test.quality[:, 1 - strong])[order]
-    closed = np.concatenate([[0.0], np.cumsum(won)]) / won.sum()
-    share = np.arange(len(closed)) / len(won)
-    return StrongWeak(
-        apgr=float(np.trapezoid(closed, share)),
-        cpt50=100.0 * float(share[np.argmax(closed >= 0.5)]),
-        cpt80=100.0 * float(share[np.argmax(closed >= 0.8)]),
-    )
+def table(found: Evaluation) -> list[str]:
+    """Return the lines of a Markdown table."""
+    header = ["router", "dQ", "over first", "AIQ", "log AIQ", "hull 100/98/95 %", "ratio"]
+    header += ["at ratio"]
+    if any(score.pair for score in found.routers):
+        header += ["APGR", "CPT(50)", "CPT(80)"]
+    rows = [cells(score)[: len(header)] for score in found.routers if score.router != "random"]
+    return ["| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows]]
 
 
-def zero_router_aiq(test: Outcomes) -> float:
-    """Return the AIQ of mixing single models blindly."""
-    cost, quality = test.cost_usd.mean(axis=0), test.quality.mean(axis=0)
-    return average_improvement(cost, quality, cheapest_usd=cost.min(), dearest_usd=cost.max())
-
-
-def _cells(scores: Sequence[Score]) -> list[str]:
-    def mean(values: Sequence[float], form: str) -> str:
-        average = float(np.mean(values))
-        return form.format(average) if np.isfinite(average) else "–"
-
-    return [
-        mean([s.delta_points for s in scores], "{:+.2f}"),
-        f"{min(s.delta_points for s in scores):+.2f}",
-        mean([s.aiq for s in scores], "{:.4f}"),
-        mean([s.hull_ratio for s in scores], "{:.3f}"),
-        mean([s.train_ratio for s in scores], "{:.3f}"),
-        mean([s.train_points for s in scores], "{:+.2f}"),
-        mean([s.placed.apgr for s in scores], "{:.3f}"),
-        mean([s.placed.cpt50 for s in scores], "{:.1f}"),
-        mean([s.placed.cpt80 for s in scores], "{:.1f}"),
-        mean([s.seconds for s in scores], "{:.1f}"),
+def cells(score: RouterScore) -> list[str]:
+    """Return one row; unknown numbers are dashes."""
+    hull = [known(kept.cost_ratio_frontier, "{:.3f}") or "–" for kept in score.kept.values()]
+    found = [
+        score.router,
+        shown(score.delta_points, "{:+.2f}"),
+        shown(score.versus.delta_points, "{:+.2f}"),
+        known(score.aiq, "{:.4f}"),
+        known(score.log_aiq, "{:.4f}"),
+        " / ".join(hull),
+        shown(score.cost_ratio, "{:.3f}"),
+        shown(score.parity_delta_points, "{:+.2f}"),
     ]
+    if score.pair:
+        placed = score.pair.placement
+        found += [shown(placed.apgr, "{:.3f}"), shown(placed.cpt50, "{:.1%}")]
+        found += [shown(placed.cpt80, "{:.1%}")]
+    return [cell or "–" for cell in [*found, *([None] * 3)]]
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of those it waited for."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 if __name__ == "__main__":

@@ -6,17 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from pipeline.choices import choice_of, oracle_columns, score_choices
 from pipeline.estimators.base import Estimates, Prompts
 from pipeline.estimators.domain_table import DomainTable
-from pipeline.evaluate import (
-    Split,
-    choice_of,
-    evaluate_routers,
-    oracle_columns,
-    score_choices,
-    score_split,
-)
+from pipeline.evaluate import Split, score_split
 from pipeline.frontier import average_improvement, means_of, quality_values, sweep_router
+from pipeline.summarise import evaluate_routers
 from tests.support import GRID, NAN, outcomes_of
 
 N, HALF = 24, 12

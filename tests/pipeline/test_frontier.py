@@ -7,6 +7,7 @@ from pipeline.estimators.base import Estimates
 from pipeline.frontier import (
     average_improvement,
     cost_to_reach,
+    log_cost_improvement,
     means_of,
     quality_values,
     sweep_router,
@@ -47,6 +48,32 @@ def test_aiq_is_flat_beyond_the_ends():
 def test_aiq_needs_two_known_costs(low, high):
     """Equal or unknown ends give NaN, not 0."""
     assert np.isnan(aiq([(0, 0)], low, high))
+
+
+def log_aiq(pairs, cheapest, dearest):
+    cost, quality = (np.array(part, dtype=np.float64) for part in zip(*pairs, strict=True))
+    return log_cost_improvement(cost, quality, cheapest_usd=cheapest, dearest_usd=dearest)
+
+
+def test_log_cost_aiq_by_hand():
+    """A plateau is its height; the line from (1, 0) to (e, 1) has the mean (e − 2)/(e − 1)."""
+    assert log_aiq([(1, 1)], 1.0, np.e) == pytest.approx(1.0)
+    assert log_aiq([(1, 0), (np.e, 1)], 1.0, np.e) == pytest.approx((np.e - 2) / (np.e - 1))
+
+
+def test_log_cost_aiq_agrees_with_a_fine_sum():
+    """The exact integral of a bent hull equals the mean height at many log-spaced costs."""
+    pairs = [(0.001, 0.25), (0.03, 0.75), (0.4, 0.8), (1.0, 0.9)]
+    at = np.geomspace(0.001, 1.0, 200_001)
+    cost, quality = hull_of(pairs)
+    mean = np.trapezoid(np.interp(at, cost, quality), np.log(at)) / np.log(1000)
+    assert log_aiq(pairs, 0.001, 1.0) == pytest.approx(mean, abs=1e-6)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (1.0, 1.0), (NAN, 1.0)])
+def test_log_cost_aiq_needs_two_prices(low, high):
+    """A free model has no logarithm: NaN."""
+    assert np.isnan(log_aiq([(0.5, 0.5)], low, high))
 
 
 def test_cost_to_reach_by_hand():

@@ -5,10 +5,23 @@ import shutil
 import pytest
 
 from pipeline.bootstrap import Interval
-from pipeline.commands.evaluating import _passes, shown
-from pipeline.evaluate import Evaluation, RouterScore
+from pipeline.commands.evaluating import _passes
+from pipeline.commands.scores_shown import shown
+from pipeline.config import Policy
+from pipeline.flows.tables import build_table
+from pipeline.scores import Evaluation, RouterScore
+from pipeline.store import Store
 from profiles.errors import UsageError
-from tests.support import NAN, run_command, story, story_csv, story_store, use_fake_encoder
+from tests.pipeline.flows.test_logs import log_csv, store_of
+from tests.support import (
+    NAN,
+    HashEncoder,
+    run_command,
+    story,
+    story_csv,
+    story_store,
+    use_fake_encoder,
+)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +128,112 @@ def test_a_held_out_file_is_scored(run, tmp_path):
     assert [row["name"] for row in found["choices"]] == [
         "best single", "cheapest", "our table", "oracle",
     ]  # fmt: skip
+
+
+def test_tables_are_compared_with_the_first(run, tmp_path):
+    """Two versions on the same file: the second with its paired interval against the first."""
+    learned = {p.text for p in story(20)}
+    fresh = [p for p in story(40) if p.text not in learned]
+    (tmp_path / "new.csv").write_text(story_csv(fresh), encoding="utf-8")
+    store = tmp_path / "store.duckdb"
+    build_table(Store(path=store), HashEncoder(), Policy(quality_value_usd=0.0, router="table"))
+    arguments = ("--holdout", tmp_path / "new.csv", "--table", 1, "--table", 2)
+    code, out, err = run(*arguments)
+    assert code == 0
+    assert "table 2" in out
+    assert "table 2 against table 1: -" in err
+    rows = {row["name"]: row for row in json.loads(run(*arguments, "--json")[1])["choices"]}
+    assert rows["table 1"]["versus_first"]["delta_points"] == {"mean": 0, "lo": 0, "hi": 0}
+    two, one = rows["table 2"], rows["table 1"]
+    apart = 100 * (two["quality"] - one["quality"])
+    assert two["versus_first"]["delta_points"]["mean"] == pytest.approx(apart)
+    assert two["versus_first"]["cost_ratio"]["mean"] < 1
+
+
+def test_chosen_routers_are_compared_with_the_first(run):
+    """Regret, kept shares and break-even stand beside what was there before."""
+    code, out, _ = run("--seeds", 1, "--routers", "mixllm,inference_dynamics", "--json")
+    routers = {row["router"]: row for row in json.loads(out)["routers"]}
+    assert code == 0
+    assert list(routers)[:2] == ["mixllm", "inference_dynamics"]
+    row = routers["inference_dynamics"]
+    assert set(row["at_quality"]) == {"100%", "98%", "95%"}
+    assert row["versus_first"]["delta_points"]["lo"] is not None
+    assert sum(cell["n"] for cell in row["at_parity"]["regret_matrix"]) > 0
+    assert row["regret"] >= 0
+    assert row["pair"] is None
+
+
+def test_a_pair_is_compared_alone(run):
+    """APGR and CPT of two models, and the calls at a threshold that was set on training folds."""
+    arguments = ("--seeds", 1, "--pair", "large,small", "--routers", "strong_weak,knn")
+    found = json.loads(run(*arguments, "--pair-target", "share=0.5", "--json")[1])
+    assert found["n_models"] == 2
+    assert found["pair"]["target"] == {"kind": "share", "value": 0.5}
+    pair = found["routers"][0]["pair"]
+    assert 0.5 < pair["apgr"]["mean"] < 1.5
+    assert 0.2 < pair["at_target"]["calls"] < 0.8
+    assert "CPT(80)" in run(*arguments)[1]
+
+
+def test_a_curve_of_onboarding(run):
+    """From no label to all of them, as a table and as JSON."""
+    arguments = ("--seeds", 1, "--onboard", "medium", "--routers", "soft_domain_table")
+    found = json.loads(run(*arguments, "--json")[1])
+    assert found["model"] == "medium"
+    assert [point["share"] for point in found["points"]] == [0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]
+    assert found["points"][0]["calls"] == 0
+    assert run(*arguments)[1].splitlines()[-1].split()[0] == "100%"
+
+
+def test_logs_without_propensities_say_so(run):
+    """No number is made up."""
+    code, out, err = run("--logged")
+    assert (code, out) == (1, "")
+    assert "cannot be known" in err
+
+
+def test_logs_with_propensities_are_valued(capsys, tmp_path, monkeypatch):
+    """The three estimates with effective sample size, as a table and as JSON."""
+    use_fake_encoder(monkeypatch)
+    store_of(tmp_path, log_csv(story(60)))
+    arguments = ("evaluate", "--logged", "--seeds", 1, "--store", tmp_path / "store.duckdb")
+    code, out, err = run_command(capsys, *arguments)
+    assert code == 0
+    assert out.splitlines()[0].split()[:2] == ["router", "doubly"]
+    assert "180 of 180 outcomes were drawn with a known chance" in err
+    found = json.loads(run_command(capsys, *arguments, "--json")[1])
+    assert {"ips", "snips", "doubly_robust", "n_effective", "overlap"} < set(found["routers"][0])
+
+
+def test_reference_prompts_are_a_router(run, tmp_path):
+    """A file of labelled examples is compared with the usual routers."""
+    lines = "python code loop,py\nflour butter oven,food\ncourt lease clause,law\n"
+    (tmp_path / "examples.csv").write_text("prompt,label\n" + lines, encoding="utf-8")
+    code, out, _ = run("--seeds", 1, "--references", tmp_path / "examples.csv")
+    assert code == 0
+    assert "references" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--pair", "large"), "STRONG,WEAK"),
+        (("--pair", "large,large"), "two different models"),
+        (("--pair", "large,nobody"), "no model 'nobody'"),
+        (("--pair", "large,small", "--logged"), "different questions"),
+        (("--table", 1), "--table needs --holdout"),
+        (("--routers", "magic"), "no router 'magic'"),
+        (("--onboard", "nobody"), "no model 'nobody'"),
+        (("--tag-endpoint", "http://127.0.0.1:9"), "--tag-model NAME"),
+        (("--tag-endpoint", "nowhere", "--tag-model", "m"), "http:// or https://"),
+    ],
+)
+def test_what_makes_no_sense_is_2(run, arguments, said):
+    """Each message says what was expected."""
+    code, out, err = run("--seeds", 1, *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
 
 
 def test_an_empty_store_names_the_next_step(capsys, tmp_path, monkeypatch):

@@ -5,12 +5,21 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.estimators.base import Prompts, best_single, column_means, cross_estimate
+from pipeline.estimators.bucket_table import References, Tags
 from pipeline.estimators.domain_table import DomainTable
+from pipeline.estimators.inference_dynamics import InferenceDynamics
 from pipeline.estimators.knn import NearestNeighbours
 from tests.support import GRID, NAN, outcomes_of
 
 FOLDS = np.arange(12) % 3
-ESTIMATORS = [DomainTable(), DomainTable(soft=False), NearestNeighbours(n_neighbours=(2, 4))]
+ESTIMATORS = [
+    DomainTable(),
+    DomainTable(soft=False),
+    NearestNeighbours(n_neighbours=(2, 4)),
+    InferenceDynamics(),
+    References(vectors=np.eye(2, dtype=np.float32), buckets=np.array([1, 0])),
+    Tags(bucket_of={f"t{i}": i % 2 for i in range(9)}, n_buckets=2),
+]
 qualities = arrays(np.float64, (12, 3), elements=st.sampled_from(GRID))
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from pipeline.config import Policy
-from pipeline.flows.evaluation import ROUTERS, evaluate_store, score_holdout
+from pipeline.flows.evaluation import evaluate_store, score_holdout
+from pipeline.flows.routers import DEFAULT_ROUTERS
 from pipeline.flows.tables import build_table
 from pipeline.ingest import read_file
 from pipeline.store import Store
@@ -31,7 +32,7 @@ def test_tables_save_on_the_story(store):
     """Domains cut cost without losing quality, and no router beats the oracle."""
     found, left_out = evaluate_store(store, HashEncoder(), n_seeds=2)
     scores = {score.router: score for score in found.routers}
-    assert set(scores) == {*ROUTERS, "best_single", "cheapest", "random"}
+    assert set(scores) == {*DEFAULT_ROUTERS, "best_single", "cheapest", "random"}
     assert (found.n_prompts, found.n_seeds, found.best_single) == (90, 2, "large")
     assert scores["soft_domain_table"].cost_ratio.hi < 0.7
     assert scores["soft_domain_table"].parity_delta_points.mean > -1
