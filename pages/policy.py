@@ -5,6 +5,7 @@ import streamlit as st
 
 from pages.ui import finding, reads, shell, shown
 from pages.ui import format as text
+from pipeline.certificate import certificate_sentence
 from pipeline.expected import expect
 from pipeline.table import table_diff
 from profiles.tables import ROUTING_TABLES
@@ -23,6 +24,8 @@ expectation = expect(meta["held_out"], reference_model_id=meta["reference_model_
 if expectation:
     st.markdown(finding.sentence(expectation))
     st.caption(finding.footnote(expectation))
+if meta["certificate"]:
+    st.markdown(certificate_sentence(meta["certificate"]))
 st.caption(finding.refinement(meta["policy"]))
 shown.table(shown.routes(buckets, entries), alt="First choice in each domain")
 st.caption(

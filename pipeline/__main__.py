@@ -18,6 +18,7 @@ _VERBS = {
     "prices": ("profiling:prices_command", "Show models' prices and where they come from."),
     "table": ("routing:table_group", "Build, show, compare and publish routing tables."),
     "evaluate": ("evaluating:evaluate_command", "Compare routers on held-out prompts."),
+    "cascade": ("cascading:cascade_command", "Replay asking a cheap model first."),
     "route": ("routing:route_command", "Give every row of a file its model."),
     "export": ("exporting:export_command", "Write the published table for other services."),
     "app": ("serving:app_command", "Open the dashboard on 127.0.0.1."),

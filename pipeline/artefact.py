@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from pipeline.assign import assign
 from pipeline.atomic import replaced_file
 from pipeline.embed import Encoder
-from pipeline.route import TIE, utilities
+from pipeline.route import TIE
 from pipeline.table import RoutingModel, decide
 from profiles.profile import UNASSIGNED
 
@@ -34,11 +34,17 @@ _HOW = (
     "x is the unit vector of the prompt by `encoder`; p = softmax((weights x + intercepts) / "
     "temperature); d = argmax p. If prototypes[d] . x < radii[d], the membership w is 1 for the "
     "last bucket and 0 elsewhere; otherwise w is p, and 0 for the last bucket. "
-    "q = w quality, c = w cost_usd; u = q - c / quality_value_usd (u = q where that is null). "
-    "Among the models with u >= max u - tie, take the one with the least c, then the first; an "
+    "q = w quality, c = w cost_usd, t = w latency_s; caution = (w . z) (w advantage_sd), 0 for the "
+    "reference model; u = q - caution - surcharge - c / quality_value_usd (without the last term "
+    "where that is null). A model is a candidate if u is known, q >= limits.min_quality and "
+    "t <= limits.max_latency_s (a null limit asks for nothing, an unknown t keeps none). Where "
+    "there is no candidate, or limits.fallback is not empty and w is 1 for the last bucket, the "
+    "candidates are the models of limits.fallback (the reference model where that is empty), with "
+    "u = 0 for the first, -1 for the second and so on. "
+    "Among the candidates with u >= max u - tie, take the one with the least c, then the first; an "
     "unknown c (NaN) comes last, and costs that differ by less than a billionth are equal. "
-    "The confidence is p[d]; the bucket shown is argmax w. The fallback is the reference model, "
-    "or, where that was chosen, the same rule over the other models."
+    "The confidence is p[d]; the bucket shown is argmax w. The fallback is the same rule over the "
+    "other candidates; the chosen model where there is none."
 )
 
 
@@ -75,7 +81,8 @@ def table_json(artefact: Artefact) -> dict[str, object]:
     """Return the contents of routing_table.json, as `routing_table.schema.json` describes them."""
     meta, model = artefact.meta, artefact.model
     name, digest, pooling, _ = (*str(meta["encoder_id"]).split(":"), "", "", "")[:4]
-    value = model.quality_value_usd
+    terms, limits = model.terms, model.terms.limits
+    value = terms.quality_value_usd
     return {
         "schema": "promptshed/routing-table",
         "schema_version": 1,
@@ -93,9 +100,14 @@ def table_json(artefact: Artefact) -> dict[str, object]:
         },
         "how_to_decide": _HOW,
         "models": list(model.model_ids),
-        "reference_model": model.model_ids[model.reference],
+        "reference_model": model.model_ids[terms.reference],
         "quality_value_usd": value if np.isfinite(value) else None,
         "tie": TIE,
+        "limits": {
+            "min_quality": limits.min_quality,
+            "max_latency_s": limits.max_latency_s,
+            "fallback": [model.model_ids[column] for column in limits.fallback],
+        },
         "temperature": model.assigner.temperature,
         "policy": json.loads(str(meta["policy"])),
         "n_prompts": meta["n_prompts"],
@@ -153,11 +165,17 @@ def _safe(vectors: NDArray[np.float32], model: RoutingModel) -> NDArray[np.bool_
     clear = np.abs(similarity - model.assigner.radii[likeliest]) > _SAFE_DISTANCE
     if ordered.shape[1] > 1:
         clear &= ordered[:, 0] - ordered[:, 1] > _SAFE_DISTANCE
-    utility = utilities(
-        model.estimate_by_table(assignment), quality_value_usd=model.quality_value_usd
-    )
+    judged = replace(model, router=None).judge([""] * len(vectors), vectors)
+    utility, limits = judged.weighed.utility, model.terms.limits
     behind = utility.max(axis=1, keepdims=True) - utility
-    return clear & (np.abs(behind - TIE) > _SAFE_DISTANCE).all(axis=1)
+    clear &= (np.abs(behind - TIE) > _SAFE_DISTANCE).all(axis=1)
+    if limits.min_quality is not None:
+        near = np.abs(judged.estimates.quality - limits.min_quality) <= _SAFE_DISTANCE
+        clear &= ~near.any(axis=1)
+    if limits.max_latency_s is not None:
+        latency_s = assignment.memberships @ model.latency_s
+        clear &= ~(np.abs(latency_s - limits.max_latency_s) <= _SAFE_DISTANCE).any(axis=1)
+    return clear
 
 
 def table_tensors(model: RoutingModel) -> bytes:
@@ -169,12 +187,16 @@ def table_tensors(model: RoutingModel) -> bytes:
         "radii": np.ascontiguousarray(model.assigner.radii),
         "quality": np.ascontiguousarray(model.quality),
         "cost_usd": np.ascontiguousarray(model.cost_usd),
+        "latency_s": np.ascontiguousarray(model.latency_s),
+        "advantage_sd": np.ascontiguousarray(model.advantage_sd),
+        "z": np.ascontiguousarray(model.terms.z),
+        "surcharge": np.ascontiguousarray(model.terms.surcharge),
     }
     return save(tensors)
 
 
 def _buckets_json(buckets: pl.DataFrame, entries: pl.DataFrame) -> list[dict[str, object]]:
-    shown = ["model_id", "quality", "advantage", "advantage_lo", "advantage_hi", "cost_usd", "n"]
+    shown = ["model_id", "quality", "advantage", "advantage_lo", "advantage_hi", "cost_usd"]
     ranked = entries.sort("bucket", "rank")
     return [
         {
@@ -184,7 +206,7 @@ def _buckets_json(buckets: pl.DataFrame, entries: pl.DataFrame) -> list[dict[str
             "n_prompts": row["n_prompts"],
             "radius": row["radius"],
             "ranking": ranked.filter(pl.col("bucket") == row["bucket"])
-            .select(*shown, "margin_usd", "reason")
+            .select(*shown, "latency_s", "n", "margin_usd", "reason")
             .rename({"model_id": "model"})
             .to_dicts(),
         }

@@ -49,7 +49,7 @@ class AssignConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What the routing table optimises and what it may use."""
+    """What the routing table optimises and what it may use; models are named by id."""
 
     quality_value_usd: float | None = None
     """US dollars that one unit of quality (0 to 1) is worth on one prompt. None: the cheapest
@@ -57,11 +57,36 @@ class Policy:
     keep_quality: float = 1.0
     model_ids: tuple[str, ...] = ()
     """The only models that may be used; empty: all."""
+    deny: tuple[str, ...] = ()
+    """Models that may not be used."""
+    required_features: tuple[str, ...] = ()
+    """What a model must be known to have, such as "tools"."""
+    min_context_tokens: int | None = None
+    """Smallest known context window of a model."""
     reference_model_id: str | None = None
     """The safe choice; None: the best single model."""
     router: Literal["stack", "table"] = "stack"
     """What estimates quality and cost of a prompt: the stack of smoothers, or the domain table
     alone, which is also what an exported table does."""
+    loss_ratio: float | None = None
+    """Cost of a bad switch away from the safe choice over the value of a good one. None: the
+    guard is chosen on held-out folds."""
+    domain_loss_ratios: tuple[tuple[str, float], ...] = ()
+    """Other ratios for some domains, by name or id."""
+    min_quality: float | None = None
+    """Lowest expected quality of a model on a prompt."""
+    max_latency_s: float | None = None
+    """Highest expected latency of a model on a prompt."""
+    max_share: tuple[tuple[str, float], ...] = ()
+    """Largest share of the prompts for some models."""
+    fallback: tuple[str, ...] = ()
+    """Models, first choice first, for prompts that none can take within the limits, and for
+    unassigned ones. Empty: the reference model, and a limit that cannot be kept is an error."""
+    max_loss: float | None = None
+    """Certify that the mean loss of quality against the reference model is at most this; None:
+    no certificate."""
+    alpha: float = 0.05
+    """Largest chance that the certificate is wrong."""
 
 
 def as_json(config: object) -> str:

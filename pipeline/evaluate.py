@@ -13,8 +13,8 @@ from pipeline.estimators.base import (
     HeldOutFit,
     Prompts,
     best_single,
-    column_means,
     fit_with_held_out,
+    relative_to,
 )
 from pipeline.frontier import (
     average_improvement,
@@ -24,8 +24,8 @@ from pipeline.frontier import (
     quality_values,
     sweep_router,
 )
-from pipeline.route import choose_by_utility
 from pipeline.strong_weak import Pair, PairTarget, threshold_for
+from pipeline.tradeoff import at_parity, at_value, choose_at
 from profiles.outcomes import Outcomes
 
 KEPT_SHARES = (1.0, 0.98, 0.95)
@@ -62,7 +62,7 @@ class SplitScore:
     """One router on one split."""
 
     quality_first: Choice
-    """Quality alone decides."""
+    """Quality alone decides, under the guard chosen on the training folds."""
     kept: Mapping[float, Choice]
     """Cheapest trade-off that kept a share of the best single model's quality on the training
     folds, for each of `KEPT_SHARES`."""
@@ -109,40 +109,6 @@ def score_split(
     return baselines, scores | _constant_scores(split, baselines)
 
 
-def parity_value(
-    estimates: Estimates, outcomes: Outcomes, *, reference: int, keep_quality: float = 1.0
-) -> float:
-    """Return the value of quality at which the cheapest choices keep the reference's quality.
-
-    Parameters
-    ----------
-    estimates
-        Held-out estimates of training prompts (`fit_with_held_out`).
-    outcomes
-        Outcomes of the same prompts; unknown ones are left out of the means.
-    keep_quality
-        Share of the reference model's mean quality to keep, such as 0.98.
-
-    Returns
-    -------
-    float
-        US dollars that a unit of quality is worth; infinity where no cheaper setting keeps it,
-        or where the reference's cost is unknown, so that nothing can be called cheaper.
-    """
-    values = quality_values(outcomes)
-    sweep = sweep_router(estimates, values)
-    rows = np.arange(len(outcomes.quality))
-    quality = outcomes.quality[rows, sweep.chosen]
-    target = outcomes.quality[:, reference]
-    both = np.isfinite(quality) & np.isfinite(target)
-    kept = np.where(both, quality, 0.0).sum(axis=1) >= keep_quality * np.where(
-        both, target, 0.0
-    ).sum(axis=1)
-    cost = column_means(outcomes.cost_usd[rows, sweep.chosen].T)
-    comparable = kept & np.isfinite(cost) & np.isfinite(outcomes.cost_usd[:, reference]).any()
-    return float(values[np.argmin(np.where(comparable, cost, np.inf))])
-
-
 def _baselines(split: Split) -> SplitBaselines:
     reference = best_single(split.train_outcomes)
     test = split.test_outcomes
@@ -163,18 +129,21 @@ def _score_router(
     split: Split, baselines: SplitBaselines, estimator: Estimator, question: PairQuestion | None
 ) -> SplitScore:
     outcomes, test = split.train_outcomes, split.test_outcomes
+    reference = baselines.reference
+    estimator = relative_to(estimator, outcomes.model_ids[reference])
     fit = fit_with_held_out(estimator, split.train, outcomes, split.train_folds)
     estimates = fit.estimator.estimate(split.test)
-    sweep = sweep_router(estimates, quality_values(outcomes))
-    cost, quality = means_of(sweep.chosen, test)
+    first = at_value(fit.held_out, outcomes, reference=reference, quality_value_usd=np.inf)
+    chosen = sweep_router(estimates, quality_values(outcomes)).chosen
+    chosen[0] = choose_at(estimates, first, reference=reference)
+    cost, quality = means_of(chosen, test)
     single_cost = test.cost_usd.mean(axis=0)
     ends = {"cheapest_usd": float(single_cost.min()), "dearest_usd": float(single_cost.max())}
     target, spent = baselines.reference_quality.mean(), baselines.reference_cost_usd.mean()
     return SplitScore(
-        quality_first=choice_of(sweep.chosen[0], test),
+        quality_first=choice_of(chosen[0], test),
         kept={
-            kept: _choice_that_keeps(kept, fit, estimates, split, baselines.reference)
-            for kept in KEPT_SHARES
+            kept: _choice_that_keeps(kept, fit, estimates, split, reference) for kept in KEPT_SHARES
         },
         frontier_ratios={
             kept: share(cost_to_reach(cost, quality, kept * float(target)), spent)
@@ -189,8 +158,9 @@ def _score_router(
 def _choice_that_keeps(
     kept: float, fit: HeldOutFit, estimates: Estimates, split: Split, reference: int
 ) -> Choice:
-    value = parity_value(fit.held_out, split.train_outcomes, reference=reference, keep_quality=kept)
-    return choice_of(choose_by_utility(estimates, quality_value_usd=value), split.test_outcomes)
+    known = {"reference": reference, "keep_quality": kept}
+    setting = at_parity(fit.held_out, split.train_outcomes, **known)
+    return choice_of(choose_at(estimates, setting, reference=reference), split.test_outcomes)
 
 
 def _pair_gains(

@@ -13,7 +13,7 @@ from pipeline.taxonomy import APPROVED, domains_now, in_force
 SAME_OVERLAP = 0.5
 """Least shared part at which a cluster is taken for a domain, or for what was rejected."""
 _PART = 0.2
-_STRONG_COSINE = 0.9
+_STRONG_OVERLAP, _STRONG_COSINE = 0.7, 0.9
 _TIE = 1e-3
 
 
@@ -258,7 +258,8 @@ class _Grid:
             return row
         alone = (self.share_of_cluster[:, c] >= _PART).sum() <= 1
         whole = (self.share_of_domain[d] >= _PART).sum() <= 1
-        is_strong = fate == "survived" and self.cosine[d, c] >= _STRONG_COSINE and alone and whole
+        alike = self.overlap[d, c] >= _STRONG_OVERLAP and self.cosine[d, c] >= _STRONG_COSINE
+        is_strong = fate == "survived" and alike and alone and whole
         return row | {
             "cluster_id": self.cluster_ids[c],
             "n_shared": int(self.n_shared[d, c]),

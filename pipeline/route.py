@@ -1,7 +1,5 @@
 """Estimates to decisions: the best trade of quality for cost, prompt by prompt."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,30 +14,14 @@ _SAME_COST = 1e-9
 _DEAREST = 1e300
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decisions:
-    """Which model takes each prompt."""
-
-    chosen: NDArray[np.int64]
-    """Shape (n,): column of the model."""
-    runner_up: NDArray[np.int64]
-    """Shape (n,): the next best column; the chosen one where there is no other."""
-    margin: NDArray[np.float64]
-    """Shape (n,): utility, in units of quality, lost by taking the runner-up."""
-
-
-def route_by_utility(
-    estimates: Estimates, *, quality_value_usd: float, allowed: NDArray[np.bool_] | None = None
-) -> Decisions:
-    """Take the model with the highest quality − cost / quality_value_usd.
+def choose_by_utility(estimates: Estimates, *, quality_value_usd: float) -> NDArray[np.int64]:
+    """Return the columns of the highest quality − cost / value, shape (n,).
 
     Parameters
     ----------
     quality_value_usd
         US dollars that one unit of quality is worth on one prompt; infinity looks at quality
         alone, and then costs may be unknown.
-    allowed
-        Shape (n_models,): candidates; None allows all.
 
     Raises
     ------
@@ -47,23 +29,7 @@ def route_by_utility(
         If no model may be chosen for some prompt, because its quality or its cost is unknown.
     """
     utility = utilities(estimates, quality_value_usd=quality_value_usd)
-    if allowed is not None:
-        utility = np.where(allowed, utility, -np.inf)
-    chosen = _best(utility, estimates.cost_usd)
-    rows = np.arange(len(utility))
-    rest = utility.copy()
-    rest[rows, chosen] = -np.inf
-    other = np.isfinite(rest).any(axis=1)
-    runner_up = chosen.copy()
-    runner_up[other] = _best(rest[other], estimates.cost_usd[other])
-    margin = utility[rows, chosen] - utility[rows, runner_up]
-    return Decisions(chosen=chosen, runner_up=runner_up, margin=margin)
-
-
-def choose_by_utility(estimates: Estimates, *, quality_value_usd: float) -> NDArray[np.int64]:
-    """Return only the chosen columns of `route_by_utility`, shape (n,)."""
-    utility = utilities(estimates, quality_value_usd=quality_value_usd)
-    return _best(utility, estimates.cost_usd)
+    return best_columns(utility, estimates.cost_usd)
 
 
 def utilities(estimates: Estimates, *, quality_value_usd: float) -> NDArray[np.float64]:
@@ -77,8 +43,28 @@ def utilities(estimates: Estimates, *, quality_value_usd: float) -> NDArray[np.f
     return np.where(np.isfinite(utility), utility, -np.inf)
 
 
-def _best(utility: NDArray[np.float64], cost_usd: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the cheapest column among ties, then the first; unknown costs come last."""
+def next_best(
+    utility: NDArray[np.float64], cost_usd: NDArray[np.float64], chosen: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the best column of each row beside the chosen one, which stands where it is alone."""
+    rest = utility.copy()
+    rest[np.arange(len(utility)), chosen] = -np.inf
+    other = np.isfinite(rest).any(axis=1)
+    runner_up = chosen.copy()
+    runner_up[other] = best_columns(rest[other], cost_usd[other])
+    return runner_up
+
+
+def best_columns(utility: NDArray[np.float64], cost_usd: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the best column of each row, shape (n,).
+
+    Among ties the cheapest, then the first; unknown costs come last.
+
+    Raises
+    ------
+    ValueError
+        If no utility in some row is finite.
+    """
     best = utility.max(axis=1, keepdims=True)
     stranded = ~np.isfinite(best)
     if stranded.any():

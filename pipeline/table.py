@@ -1,5 +1,6 @@
 """Routing tables: what to use in each bucket, and why; and the model that applies them."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,8 @@ from numpy.typing import NDArray
 
 from pipeline.assign import Assigner, Assignment, assign
 from pipeline.estimators.base import Estimates, FittedEstimator, Prompts
-from pipeline.estimators.domain_table import Cells
-from pipeline.route import Decisions, choose_by_utility, route_by_utility, utilities
+from pipeline.route import best_columns, next_best
+from pipeline.terms import Limits, Terms, Weighed, weigh
 from profiles.interval import Z_95
 from profiles.profile import UNASSIGNED
 from profiles.tables import RECEIPT
@@ -22,9 +23,7 @@ class RoutingModel:
 
     table_version: int
     model_ids: tuple[str, ...]
-    reference: int
-    """Column of the safe choice."""
-    quality_value_usd: float
+    terms: Terms
     domain_ids: tuple[str, ...]
     """One for each domain; the `unassigned` bucket follows them."""
     names: tuple[str, ...]
@@ -34,6 +33,10 @@ class RoutingModel:
     """Shape (n_buckets, n_models), in [0, 1]."""
     cost_usd: NDArray[np.float64]
     """Shape (n_buckets, n_models); NaN is unknown."""
+    latency_s: NDArray[np.float64]
+    """Shape (n_buckets, n_models); NaN is unknown."""
+    advantage_sd: NDArray[np.float64]
+    """Shape (n_buckets, n_models): standard error of the advantage over the reference model."""
     router: FittedEstimator | None = None
     """Estimates quality and cost prompt by prompt; None: the buckets do."""
 
@@ -52,8 +55,29 @@ class RoutingModel:
             model_ids=self.model_ids,
             quality=assignment.memberships @ self.quality,
             cost_usd=assignment.memberships @ self.cost_usd,
-            standard_error=np.zeros((len(assignment.memberships), len(self.model_ids))),
+            standard_error=assignment.memberships @ self.advantage_sd,
         )
+
+    def judge(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> "Judged":
+        """Say what every model is worth on every prompt; texts are read by the router only."""
+        assignment = assign(vectors, self.assigner)
+        estimates = self.estimate(texts, vectors, assignment)
+        latency_s = assignment.memberships @ self.latency_s
+        weighed = weigh(estimates, assignment.memberships, latency_s, self.terms)
+        return Judged(assignment=assignment, estimates=estimates, weighed=weighed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What is known of some prompts before a model is chosen."""
+
+    assignment: Assignment
+    estimates: Estimates
+    weighed: Weighed
+
+    def best(self) -> NDArray[np.int64]:
+        """Return the column of the best value for each prompt, shape (n,)."""
+        return best_columns(self.weighed.utility, self.estimates.cost_usd)
 
 
 def decide(texts: Sequence[str], vectors: NDArray[np.float32], model: RoutingModel) -> pl.DataFrame:
@@ -66,30 +90,40 @@ def decide(texts: Sequence[str], vectors: NDArray[np.float32], model: RoutingMod
     vectors
         Shape (n, n_dims), unit rows.
     """
-    assignment = assign(vectors, model.assigner)
-    estimates = model.estimate(texts, vectors, assignment)
-    decisions = route_by_utility(estimates, quality_value_usd=model.quality_value_usd)
-    rows = np.arange(len(vectors))
-    buckets = assignment.buckets
-    chosen, fallback = decisions.chosen, _fallbacks(decisions, model.reference)
+    judged = model.judge(texts, vectors)
+    return receipts(judged, judged.best(), model)
+
+
+def receipts(judged: Judged, chosen: NDArray[np.int64], model: RoutingModel) -> pl.DataFrame:
+    """Return one RECEIPT row for each prompt, in order.
+
+    Parameters
+    ----------
+    chosen
+        Shape (n,): columns. Where one is not of the best value, a limit on the file moved it.
+    """
+    estimates, assignment = judged.estimates, judged.assignment
+    rows, reference = np.arange(len(chosen)), model.terms.reference
+    best = judged.best()
     ids = np.array(model.model_ids, dtype=object)
-    names = np.array(model.names, dtype=object)
-    gain = estimates.quality[rows, chosen] - estimates.quality[:, model.reference]
+    gain = estimates.quality[rows, chosen] - estimates.quality[:, reference]
     frame = pl.DataFrame(
         {
             "model": ids[chosen],
-            "domain": names[buckets],
+            "domain": np.array(model.names, dtype=object)[assignment.buckets],
             "confidence": assignment.confidence,
             "expected_quality": np.clip(estimates.quality[rows, chosen], 0.0, 1.0),
             "expected_cost_usd": estimates.cost_usd[rows, chosen],
-            "fallback": ids[fallback],
+            "fallback": ids[next_best(judged.weighed.utility, estimates.cost_usd, chosen)],
             "table_version": model.table_version,
             "gain": 100.0 * gain,
+            "fell_back": judged.weighed.fell_back,
+            "best": ids[best],
         },
         schema_overrides={name: kind for name, kind in RECEIPT.items() if name != "reason"}
-        | {"gain": pl.Float64},
+        | {"gain": pl.Float64, "fell_back": pl.Boolean, "best": pl.String},
     )
-    reason = _reasons(model.model_ids[model.reference], model.names[-1])
+    reason = _reasons(model.model_ids[reference], model.names[-1])
     return frame.with_columns(reason=reason).fill_nan(None).select(list(RECEIPT)).cast(RECEIPT)
 
 
@@ -115,7 +149,13 @@ def _reasons(reference_id: str, unassigned: str) -> pl.Expr:
     )
     points = pl.col("gain").round(1).cast(pl.String)
     why = (
-        pl.when(pl.col("model") == reference_id)
+        pl.when(pl.col("fell_back"))
+        .then(pl.lit("the fallback, as no model keeps the limits here"))
+        .when(pl.col("model") != pl.col("best"))
+        .then(
+            pl.concat_str(pl.lit("money or places are worth more elsewhere than "), pl.col("best"))
+        )
+        .when(pl.col("model") == reference_id)
         .then(pl.lit("the safe choice is worth its cost here"))
         .otherwise(
             pl.concat_str(
@@ -126,77 +166,9 @@ def _reasons(reference_id: str, unassigned: str) -> pl.Expr:
     return pl.concat_str(where, why)
 
 
-def _fallbacks(decisions: Decisions, reference: int) -> NDArray[np.int64]:
-    """Return the safe choice, or the runner-up where the safe choice was taken."""
-    return np.where(decisions.chosen == reference, decisions.runner_up, reference)
-
-
-def table_entries(cells: Cells, *, quality_value_usd: float) -> pl.DataFrame:
-    """Rank the models of each bucket by value; the TABLE_ENTRIES table without its version."""
-    estimates = Estimates(
-        model_ids=cells.model_ids,
-        quality=cells.quality,
-        cost_usd=cells.cost_usd,
-        standard_error=cells.advantage_sd,
-    )
-    utility = utilities(estimates, quality_value_usd=quality_value_usd)
-    first = choose_by_utility(estimates, quality_value_usd=quality_value_usd)
-    rows = [
-        entry
-        for bucket in range(len(cells.quality))
-        for entry in _ranked(cells, utility[bucket], int(first[bucket]), bucket, quality_value_usd)
-    ]
-    return pl.DataFrame(rows).fill_nan(None)
-
-
-def _ranked(
-    cells: Cells,
-    utility: NDArray[np.float64],
-    first: int,
-    bucket: int,
-    quality_value_usd: float,
-) -> list[dict[str, object]]:
-    usable = [j for j in range(len(utility)) if np.isfinite(utility[j]) and j != first]
-    order = [first, *sorted(usable, key=lambda j: (-utility[j], cells.model_ids[j]))]
-    scale = quality_value_usd if np.isfinite(quality_value_usd) else np.nan
-    following = [*order[1:], order[-1]]
-    entries: list[dict[str, object]] = []
-    for rank, (j, after) in enumerate(zip(order, following, strict=True), start=1):
-        half = Z_95 * cells.advantage_sd[bucket, j]
-        advantage = cells.advantage[bucket, j]
-        entries.append(
-            {
-                "bucket": bucket,
-                "rank": rank,
-                "model_id": cells.model_ids[j],
-                "quality": cells.quality[bucket, j],
-                "advantage": advantage,
-                "advantage_lo": advantage - half,
-                "advantage_hi": advantage + half,
-                "cost_usd": cells.cost_usd[bucket, j],
-                "n": cells.n_effective[bucket, j],
-                "margin_usd": (utility[j] - utility[after]) * scale,
-                "reason": _entry_reason(cells, bucket, j, rank),
-            }
-        )
-    return entries
-
-
-def _entry_reason(cells: Cells, bucket: int, column: int, rank: int) -> str:
-    if rank > 1:
-        return f"rank {rank}"
-    if column == cells.reference:
-        return "safe choice: what a cheaper model saves is not worth its loss here"
-    reference_id = cells.model_ids[cells.reference]
-    points = 100.0 * cells.advantage[bucket, column]
-    cost, reference_cost = cells.cost_usd[bucket, [column, cells.reference]]
-    if not (np.isfinite(cost) and reference_cost > 0.0):
-        return f"{points:+.1f} points against {reference_id}"
-    more = cost / reference_cost - 1.0
-    return f"{points:+.1f} points at {more:+.0%} cost against {reference_id}"
-
-
-def buckets_frame(domains: pl.DataFrame, assigner: Assigner, *, n_unassigned: int) -> pl.DataFrame:
+def buckets_frame(
+    domains: pl.DataFrame, assigner: Assigner, *, n_unassigned: int, z: NDArray[np.float64]
+) -> pl.DataFrame:
     """Return the BUCKETS table without its version: the domains in row order, then `unassigned`.
 
     Parameters
@@ -205,6 +177,8 @@ def buckets_frame(domains: pl.DataFrame, assigner: Assigner, *, n_unassigned: in
         Columns domain_id, name and n_prompts, in the row order of `assigner`.
     n_unassigned
         Training prompts that were refused when held out.
+    z
+        Shape (n_domains + 1,), as in `Terms`.
     """
     known = pl.DataFrame(
         {
@@ -229,7 +203,7 @@ def buckets_frame(domains: pl.DataFrame, assigner: Assigner, *, n_unassigned: in
         },
         schema=known.schema,
     )
-    return pl.concat([known, rest]).with_row_index("bucket")
+    return pl.concat([known, rest]).with_row_index("bucket").with_columns(z=z)
 
 
 def routing_model(
@@ -251,11 +225,23 @@ def routing_model(
         )
         return filled
 
+    policy = json.loads(str(meta["policy"]))
+    surcharges = dict(entries.select("model_id", "surcharge").iter_rows())
+    terms = Terms(
+        reference=model_ids.index(str(meta["reference_model_id"])),
+        quality_value_usd=float(meta["quality_value_usd"]),  # pyright: ignore[reportArgumentType]
+        z=buckets.sort("bucket")["z"].to_numpy(),
+        surcharge=np.array([surcharges[model_id] for model_id in model_ids]),
+        limits=Limits(
+            min_quality=policy["min_quality"],
+            max_latency_s=policy["max_latency_s"],
+            fallback=tuple(model_ids.index(model_id) for model_id in policy["fallback"]),
+        ),
+    )
     return RoutingModel(
         table_version=int(meta["table_version"]),  # pyright: ignore[reportArgumentType]
         model_ids=model_ids,
-        reference=model_ids.index(str(meta["reference_model_id"])),
-        quality_value_usd=float(meta["quality_value_usd"]),  # pyright: ignore[reportArgumentType]
+        terms=terms,
         domain_ids=tuple(domains["domain_id"]),
         names=tuple(buckets.sort("bucket")["name"]),
         assigner=Assigner(
@@ -267,6 +253,8 @@ def routing_model(
         ),
         quality=matrix("quality"),
         cost_usd=matrix("cost_usd"),
+        latency_s=matrix("latency_s"),
+        advantage_sd=(matrix("advantage_hi") - matrix("advantage_lo")) / (2.0 * Z_95),
         router=router,
     )
 

@@ -13,6 +13,18 @@ class UsageError(PromptshedError):
     exit_code = 2
 
 
+class InfeasibleError(PromptshedError):
+    """No decision satisfies every constraint; the message names the one that binds."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, constraint: str, nearest: float | None = None) -> None:
+        super().__init__(message)
+        self.constraint = constraint
+        self.nearest = nearest
+        """The nearest value of the constraint that can be satisfied; None if there is none."""
+
+
 class StoreError(PromptshedError):
     """The store is missing, busy, damaged or of another version."""
 

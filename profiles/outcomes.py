@@ -1,5 +1,6 @@
 """Outcomes as a matrix of prompts × candidate models."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -68,6 +69,20 @@ def outcome_matrix(outcomes: pl.DataFrame) -> tuple[tuple[str, ...], Outcomes]:
         quality=_fill(located, "quality", shape),
         cost_usd=_fill(located, "cost_usd", shape),
     )
+
+
+def latency_matrix(
+    outcomes: pl.DataFrame, prompt_ids: Sequence[str], model_ids: Sequence[str]
+) -> NDArray[np.float64]:
+    """Return mean known latencies in seconds, shape (n_prompts, n_models); NaN is unknown."""
+    row_of = {prompt_id: row for row, prompt_id in enumerate(prompt_ids)}
+    column_of = {model_id: column for column, model_id in enumerate(model_ids)}
+    means = outcomes.group_by("prompt_id", "model_id").agg(pl.col("latency_s").mean())
+    located = means.with_columns(
+        row=pl.col("prompt_id").replace_strict(row_of, default=None, return_dtype=pl.Int64),
+        column=pl.col("model_id").replace_strict(column_of, default=None, return_dtype=pl.Int64),
+    )
+    return _fill(located.drop_nulls(), "latency_s", (len(row_of), len(column_of)))
 
 
 def _fill(located: pl.DataFrame, column: str, shape: tuple[int, int]) -> NDArray[np.float64]:

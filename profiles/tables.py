@@ -266,6 +266,7 @@ ROUTING_TABLES = Table(
             "n_prompts": pl.Int64,
             "temperature": pl.Float64,  # of the assigner's softmax
             "held_out": pl.String,  # JSON: cross-fitted scores, see pipeline.expected
+            "certificate": pl.String,  # JSON, see pipeline.certificate; null: none was asked for
         }
     ),
     key=("table_version",),
@@ -285,6 +286,7 @@ BUCKETS = Table(
             "radius": pl.Float64,  # least cosine to the prototype that is accepted
             "weights": FLOATS,  # of the assigner
             "intercept": pl.Float64,
+            "z": pl.Float64,  # standard errors an advantage over the reference must exceed
         }
     ),
     key=("table_version", "bucket"),
@@ -304,6 +306,8 @@ TABLE_ENTRIES = Table(
             "advantage_hi": pl.Float64,
             "cost_usd": pl.Float64,  # expected per prompt; null is unknown
             "n": pl.Float64,  # effective number of paired outcomes
+            "latency_s": pl.Float64,  # expected; null is unknown
+            "surcharge": pl.Float64,  # units of quality, for a place within the model's share
             "margin_usd": pl.Float64,  # value lost by taking the next model instead
             "reason": pl.String,
         }

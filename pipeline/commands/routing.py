@@ -1,11 +1,14 @@
 """`promptshed table …` and `promptshed route`."""
 
 import json
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import click
 
-from pipeline.batch import BatchSummary, route_file
+from pipeline.batch import BatchSummary, Decide, route_file
+from pipeline.certificate import certificate_sentence
+from pipeline.commands.policy import max_shares_of, policy_options
 from pipeline.commands.shared import (
     encoder_option,
     interval_cell,
@@ -20,7 +23,8 @@ from pipeline.commands.shared import (
 )
 from pipeline.config import Policy
 from pipeline.encoders import load_encoder
-from pipeline.flows.routing import decider
+from pipeline.flows.candidates import facts_of
+from pipeline.flows.routing import load_router
 from pipeline.flows.tables import (
     build_table,
     current_version,
@@ -28,7 +32,9 @@ from pipeline.flows.tables import (
     require_table,
 )
 from pipeline.ingest import read_mapping
+from pipeline.models_file import load_catalog, models_path
 from pipeline.progress import progress_bar
+from pipeline.rows import STDIN
 from pipeline.store import Store
 from pipeline.table import table_diff
 from profiles.errors import UsageError
@@ -45,46 +51,17 @@ def table_group() -> None:
 @table_group.command("build")
 @store_option
 @encoder_option
-@click.option(
-    "--quality-value-usd",
-    type=click.FloatRange(0.0),
-    help="Dollars that one unit of quality (0 to 1) is worth on one prompt. Without it: the "
-    "cheapest setting that keeps the best single model's quality on held-out folds.",
-)
-@click.option("--keep-quality", type=click.FloatRange(0.0, 1.0), default=1.0, show_default=True)
-@click.option("--models", help="The only models that may be used, by comma.")
-@click.option("--reference", help="The safe choice; the best single model by default.")
-@click.option(
-    "--router",
-    type=click.Choice(["stack", "table"]),
-    default="stack",
-    show_default=True,
-    help="What estimates each prompt: the stack of smoothers, or the table alone.",
-)
+@policy_options
 @click.option("--publish", is_flag=True, help="Make it the current table at once.")
 @recorded_job()
-def build(
-    store: Store,
-    encoder_name: str,
-    quality_value_usd: float | None,
-    keep_quality: float,
-    models: str | None,
-    reference: str | None,
-    router: Literal["stack", "table"],
-    *,
-    publish: bool,
-) -> None:
+def build(store: Store, encoder_name: str, policy: Policy, *, publish: bool) -> None:
     """Derive a routing table from outcomes and approved domains; prints its version."""
-    policy = Policy(
-        quality_value_usd=quality_value_usd,
-        keep_quality=keep_quality,
-        model_ids=tuple(part.strip() for part in models.split(",")) if models else (),
-        reference_model_id=reference,
-        router=router,
-    )
-    version = build_table(store, load_encoder(encoder_name), policy)
+    asks = policy.required_features or policy.min_context_tokens
+    facts = facts_of(load_catalog(models_path(store.path))) if asks else None
+    version = build_table(store, load_encoder(encoder_name), policy, facts)
     if publish:
         publish_table(store, version)
+    _say_certificate(require_table(store, version))
     click.echo(version)
 
 
@@ -121,6 +98,7 @@ def show(version: int | None, store: Store, *, as_json: bool) -> None:
         print_json(
             meta
             | {"policy": json.loads(str(meta["policy"]))}
+            | {"certificate": json.loads(str(meta["certificate"] or "null"))}
             | {"buckets": shown, "entries": entries.to_dicts()}
         )
         return
@@ -142,6 +120,7 @@ def show(version: int | None, store: Store, *, as_json: bool) -> None:
         ],
     )
     say(f"Table {wanted}, {'published' if meta['published_at'] else 'draft'}.")
+    _say_certificate(meta)
 
 
 @table_group.command("diff")
@@ -174,6 +153,18 @@ def diff(before: int, after: int, store: Store, *, as_json: bool) -> None:
 @click.option("-o", "--output", "target", help="Where to write; - is standard output.")
 @click.option("--version", type=int, help="Table version; the current one by default.")
 @click.option("--mapping", help="prompt=COLUMN where it is not detected.")
+@click.option(
+    "--budget-usd",
+    type=click.FloatRange(0.0),
+    help="Most that the whole file may cost by the table's estimates. Reads the file twice.",
+)
+@click.option(
+    "--max-share",
+    "max_shares",
+    multiple=True,
+    metavar="MODEL=SHARE",
+    help="Largest share of the file's prompts for a model. Reads the file twice.",
+)
 @click.option("--dry-run", is_flag=True, help="Decide and count, write nothing.")
 @click.option("--raw-cells", is_flag=True, help="CSV: do not guard cells against formulas.")
 @store_option
@@ -185,6 +176,8 @@ def route_command(
     target: str | None,
     version: int | None,
     mapping: str | None,
+    budget_usd: float | None,
+    max_shares: tuple[str, ...],
     store: Store,
     encoder_name: str,
     *,
@@ -195,7 +188,48 @@ def route_command(
     """Give every row of a file its model: same columns and order, plus the receipt."""
     if target is None and not dry_run:
         raise UsageError("Say where to write: -o FILE, -o - for standard output, or --dry-run.")
-    decide = decider(store, load_encoder(encoder_name), version)
+    router = load_router(store, load_encoder(encoder_name), version)
+    given = read_mapping(mapping) if mapping else None
+
+    def run(decide: Decide, *, dry_run: bool = dry_run) -> BatchSummary:
+        with _row_counter() as progress:
+            return route_file(
+                source,
+                target or "-",
+                decide,
+                mapping=given,
+                progress=progress,
+                dry_run=dry_run,
+                guard_formulas=not raw_cells,
+            )
+
+    _require_two_passes(source, budget_usd, max_shares)
+    decide, spending = router.decide, None
+    if budget_usd is not None:
+        counter = router.counter()
+        run(counter.decide, dry_run=True)
+        spending = counter.spend(budget_usd)
+        decide = spending.decide
+    elif max_shares:
+        weigher = router.weigher()
+        run(weigher.decide, dry_run=True)
+        decide = weigher.share(max_shares_of(max_shares)).decide
+    summary = run(decide)
+    say(_routed(summary))
+    if spending:
+        say(_budgeted(spending.quality_for_a_dollar))
+    if as_json and target != "-":
+        print_json(
+            summary.__dict__
+            | {"path": str(summary.path) if summary.path else None}
+            | ({"quality_for_a_dollar": spending.quality_for_a_dollar} if spending else {})
+        )
+    return _SOME_ROWS_REJECTED if summary.n_rejected else 0
+
+
+@contextmanager
+def _row_counter() -> Iterator[Callable[[int], None]]:
+    """Show a bar for the rows of a file; gives a function to tell how many are done."""
     bar = progress_bar("route", None)
     seen = 0
 
@@ -204,20 +238,30 @@ def route_command(
         bar.update(n_rows - seen)
         seen = n_rows
 
-    summary = route_file(
-        source,
-        target or "-",
-        decide,
-        mapping=read_mapping(mapping) if mapping else None,
-        progress=progress,
-        dry_run=dry_run,
-        guard_formulas=not raw_cells,
-    )
+    yield progress
     bar.close()
-    say(_routed(summary))
-    if as_json and target != "-":
-        print_json(summary.__dict__ | {"path": str(summary.path) if summary.path else None})
-    return _SOME_ROWS_REJECTED if summary.n_rejected else 0
+
+
+def _require_two_passes(source: str, budget_usd: float | None, max_shares: tuple[str, ...]) -> None:
+    if budget_usd is not None and max_shares:
+        raise UsageError(
+            "--budget-usd and --max-share cannot both be kept on one file. Keep the share on "
+            "average instead: `promptshed table build --max-share ...`, then route with the budget."
+        )
+    if source == STDIN and (budget_usd is not None or max_shares):
+        raise UsageError(
+            "--budget-usd and --max-share take two passes, and standard input can be read once "
+            "only. Save it to a file and route that."
+        )
+
+
+def _budgeted(quality_for_a_dollar: float) -> str:
+    if quality_for_a_dollar == 0.0:
+        return "The budget does not bind: more of it would change nothing."
+    return (
+        f"The budget binds: one more dollar would buy {quality_for_a_dollar:,.3g} more of quality "
+        "(1 is a prompt answered rightly instead of wrongly)."
+    )
 
 
 def _routed(summary: BatchSummary) -> str:
@@ -227,3 +271,8 @@ def _routed(summary: BatchSummary) -> str:
     lost = f" {summary.n_rejected:,} rows could not be read." if summary.n_rejected else ""
     empty = f" {summary.n_unroutable:,} have no prompt." if summary.n_unroutable else ""
     return f"{summary.n_routed:,} of {summary.n_rows:,} rows routed: {calls}; {money}.{empty}{lost}"
+
+
+def _say_certificate(meta: Mapping[str, object]) -> None:
+    if meta["certificate"]:
+        say(certificate_sentence(str(meta["certificate"])))

@@ -1,7 +1,7 @@
 """What every estimator takes and gives."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -90,6 +90,16 @@ def fit_with_held_out(
         return estimator.fit_held_out(prompts, outcomes)
     held_out = cross_estimate(estimator, prompts, outcomes, folds)
     return HeldOutFit(estimator=estimator.fit(prompts, outcomes), held_out=held_out)
+
+
+def relative_to(estimator: Estimator, model_id: str) -> Estimator:
+    """Return the estimator with its comparisons, and standard errors, against one model.
+
+    An estimator without the knob `reference_model_id` is returned as it is.
+    """
+    if not hasattr(estimator, "reference_model_id"):
+        return estimator
+    return replace(estimator, reference_model_id=model_id)  # pyright: ignore[reportArgumentType]
 
 
 def cross_estimate(

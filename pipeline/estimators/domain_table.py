@@ -10,7 +10,7 @@ from profiles.interval import shrink_means, shrink_towards
 from profiles.outcomes import Outcomes
 
 _VARIANCE_PSEUDO_COUNTS = 10.0
-_COST_PSEUDO_COUNTS = 10.0
+_MEAN_PSEUDO_COUNTS = 10.0
 _QUALITY_PSEUDO_COUNTS = 10.0
 
 
@@ -65,7 +65,7 @@ class FittedDomainTable:
             model_ids=self.cells.model_ids,
             quality=weights @ self.cells.quality,
             cost_usd=weights @ self.cells.cost_usd,
-            standard_error=np.sqrt((weights**2) @ (self.cells.advantage_sd**2)),
+            standard_error=weights @ self.cells.advantage_sd,  # errors share the reference's
         )
 
 
@@ -103,7 +103,7 @@ def build_cells(memberships: NDArray[np.float64], outcomes: Outcomes, reference:
         advantage=advantage,
         advantage_sd=sd,
         quality=np.clip(reference_quality[:, None] + advantage, 0.0, 1.0),
-        cost_usd=_costs(memberships, outcomes.cost_usd),
+        cost_usd=bucket_means(memberships, outcomes.cost_usd),
         n_effective=n_effective,
     )
 
@@ -140,12 +140,26 @@ def shrunk_quality(
     return shrink_towards(means, total, overall, _QUALITY_PSEUDO_COUNTS)
 
 
-def _costs(memberships: NDArray[np.float64], cost_usd: NDArray[np.float64]) -> NDArray[np.float64]:
-    known = np.isfinite(cost_usd)
+def bucket_means(
+    memberships: NDArray[np.float64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return mean known costs or latencies in each bucket, shrunk to each model's overall mean.
+
+    Parameters
+    ----------
+    values
+        Shape (n, n_models); NaN is unknown.
+
+    Returns
+    -------
+    NDArray
+        Shape (n_buckets, n_models); NaN for a model without a known value.
+    """
+    known = np.isfinite(values)
     total = memberships.T @ known
-    means = (memberships.T @ np.where(known, cost_usd, 0.0)) / np.maximum(total, 1e-12)
-    overall = np.broadcast_to(column_means(cost_usd), means.shape)
-    return shrink_towards(means, total, overall, _COST_PSEUDO_COUNTS)
+    means = (memberships.T @ np.where(known, values, 0.0)) / np.maximum(total, 1e-12)
+    overall = np.broadcast_to(column_means(values), means.shape)
+    return shrink_towards(means, total, overall, _MEAN_PSEUDO_COUNTS)
 
 
 def _harden(memberships: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,10 +16,13 @@ class NearestNeighbours:
     """Settings; of several values, the one with the best leave-one-out routing is taken."""
 
     n_neighbours: tuple[int, ...] = (50, 100, 200)
+    reference_model_id: str | None = None
+    """The model standard errors compare with; None: the best single model."""
 
     def fit(self, prompts: Prompts, outcomes: Outcomes) -> "FittedNeighbours":
         """Choose the number of neighbours on the training prompts alone."""
         quality = _filled(outcomes.quality)
+        reference = best_single(outcomes, among=tuple(filter(None, [self.reference_model_id])))
         best = self.n_neighbours[0]
         if len(self.n_neighbours) > 1:
             candidates = np.where(np.isfinite(quality), quality, -np.inf)
@@ -29,7 +32,7 @@ class NearestNeighbours:
             model_ids=outcomes.model_ids,
             quality=quality,
             cost_usd=_filled(outcomes.cost_usd),
-            reference=best_single(outcomes),
+            reference=reference,
             n_neighbours=best,
         )
 

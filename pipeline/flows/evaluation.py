@@ -20,7 +20,6 @@ from pipeline.flows.training import TrainingData, as_prompts, fitted_memberships
 from pipeline.ingest import Ingest
 from pipeline.onboarding import OnboardingPoint, onboarding_curve
 from pipeline.progress import progress_bar
-from pipeline.route import choose_by_utility
 from pipeline.scores import Evaluation
 from pipeline.split import in_test
 from pipeline.store import Store
@@ -252,19 +251,17 @@ def score_holdout(
     tested = outcomes.rows(usable)
     choices = _reference_choices(first, tested)
     for name, model in models.items():
-        estimates = model.estimate(texts, vectors, assign(vectors, model.assigner))
-        chosen = choose_by_utility(estimates, quality_value_usd=model.quality_value_usd)
-        choices[name] = _columns_of(model, tested)[chosen]
+        choices[name] = _columns_of(model, tested)[model.judge(texts, vectors).best()]
     choices["oracle"] = oracle_columns(tested)
     return HoldoutScore(
         n_prompts=len(kept),
         n_skipped=len(prompt_ids) - len(kept),
-        reference_model_id=first.model_ids[first.reference],
+        reference_model_id=first.model_ids[first.terms.reference],
         tables=tuple(models),
         scores=score_choices(
             choices,
             tested,
-            reference=int(_columns_of(first, tested)[first.reference]),
+            reference=int(_columns_of(first, tested)[first.terms.reference]),
             versus=next(iter(models)),
         ),
     )
@@ -278,7 +275,7 @@ def _columns_of(model: RoutingModel, outcomes: Outcomes) -> NDArray[np.int64]:
 def _reference_choices(model: RoutingModel, tested: Outcomes) -> dict[str, NDArray[np.int64]]:
     n_prompts = len(tested.quality)
     columns = _columns_of(model, tested)
-    choices = {"best single": np.full(n_prompts, columns[model.reference])}
+    choices = {"best single": np.full(n_prompts, columns[model.terms.reference])}
     if np.isfinite(model.cost_usd).all():
         cheapest = int(np.argmin(model.cost_usd.mean(axis=0)))
         choices["cheapest"] = np.full(n_prompts, columns[cheapest])

@@ -14,7 +14,7 @@ from pipeline.flows.encoding import vectors_of
 from pipeline.split import fold_numbers
 from pipeline.store import Store
 from pipeline.taxonomy import domain_rows
-from profiles.outcomes import Outcomes, RowIndex, outcome_matrix
+from profiles.outcomes import Outcomes, RowIndex, latency_matrix, outcome_matrix
 from profiles.tables import DOMAIN_EVENTS, MEMBER_SETS, OUTCOMES, PROMPTS
 
 
@@ -26,6 +26,8 @@ class TrainingData:
     texts: tuple[str, ...]
     vectors: NDArray[np.float32]
     outcomes: Outcomes
+    latency_s: NDArray[np.float64]
+    """Shape (n_prompts, n_models), for the models of `outcomes`; NaN is unknown."""
     domains: pl.DataFrame
     """The approved domains among these prompts: domain_id, name, n_prompts, …"""
     domain_of: NDArray[np.int64]
@@ -40,6 +42,7 @@ class TrainingData:
             texts=tuple(self.texts[i] for i in positions),
             vectors=self.vectors[index],
             outcomes=self.outcomes.rows(index),
+            latency_s=self.latency_s[index],
             domain_of=self.domain_of[index],
         )
 
@@ -57,7 +60,8 @@ def read_training_data(store: Store, encoder: Encoder) -> TrainingData:
     NotReadyError
         If there are no outcomes.
     """
-    prompt_ids, outcomes = outcome_matrix(store.read(OUTCOMES))
+    table = store.read(OUTCOMES)
+    prompt_ids, outcomes = outcome_matrix(table)
     text_of = dict(store.read(PROMPTS).select("prompt_id", "text").iter_rows())
     texts = tuple(text_of[prompt_id] for prompt_id in prompt_ids)
     domains, domain_of = domain_rows(prompt_ids, store.read(DOMAIN_EVENTS), store.read(MEMBER_SETS))
@@ -66,6 +70,7 @@ def read_training_data(store: Store, encoder: Encoder) -> TrainingData:
         texts=texts,
         vectors=vectors_of(store, encoder, prompt_ids, texts),
         outcomes=outcomes,
+        latency_s=latency_matrix(table, prompt_ids, outcomes.model_ids),
         domains=domains,
         domain_of=domain_of,
     )

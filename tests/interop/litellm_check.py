@@ -16,12 +16,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-
-import litellm
 import yaml
-from litellm import Router
-from litellm.proxy._types import ConfigYAML
 
 
 class FakeModels(BaseHTTPRequestHandler):
@@ -60,6 +55,10 @@ class FakeModels(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Check every domain of the file named on the command line."""
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or the import asks the network
+    import litellm
+    from litellm.proxy._types import ConfigYAML
+
     config = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
     ConfigYAML(**copy.deepcopy(config))  # which changes what it is given
     fallbacks = config["router_settings"]["fallbacks"]
@@ -76,7 +75,7 @@ def main() -> None:
         }
     litellm.suppress_debug_info = True
     settings = config["router_settings"]
-    router = Router(model_list=groups, num_retries=0, disable_cooldowns=True, **settings)
+    router = litellm.Router(model_list=groups, num_retries=0, disable_cooldowns=True, **settings)
     for domain, chain in chains.items():
         for down, expected in ((frozenset(), first[domain]), ({first[domain]}, chain[0])):
             FakeModels.down = frozenset(down)

@@ -46,9 +46,26 @@ const mix = (w, matrix, m) => w.reduce((sum, share, b) => sum + (share ? share *
 function best(utility, cost) {
   const limit = Math.max(...utility) - table.tie;
   const known = cost.map((c) => (Number.isNaN(c) ? Infinity : c));
-  const tied = utility.map((u, m) => m).filter((m) => utility[m] >= limit);
+  const tied = utility.map((u, m) => m).filter((m) => utility[m] > -Infinity && utility[m] >= limit);
   const least = Math.min(...tied.map((m) => known[m]));
   return tied.find((m) => known[m] <= least * (1 + 1e-9));
+}
+
+function weigh(w, columns, quality, cost) {
+  const { min_quality: floor, max_latency_s: cap, fallback } = table.limits;
+  const value = table.quality_value_usd;
+  const reference = table.models.indexOf(table.reference_model);
+  const z = w.reduce((sum, share, b) => sum + share * tensors.z[b], 0);
+  const utility = columns.map((m) => {
+    const caution = m === reference || z === 0 ? 0 : z * mix(w, tensors.advantage_sd, m);
+    const u = quality[m] - caution - tensors.surcharge[m] - (value === null ? 0 : cost[m] / value);
+    const kept = (floor === null || quality[m] >= floor) && (cap === null || mix(w, tensors.latency_s, m) <= cap);
+    return kept && !Number.isNaN(u) ? u : -Infinity;
+  });
+  const refused = w[w.length - 1] === 1;
+  if (utility.some((u) => u > -Infinity) && !(fallback.length && refused)) return utility;
+  const chain = fallback.length ? fallback : [table.reference_model];
+  return table.models.map((id) => (chain.includes(id) ? -chain.indexOf(id) : -Infinity));
 }
 
 function decide(x) {
@@ -56,12 +73,10 @@ function decide(x) {
   const columns = table.models.map((_, m) => m);
   const quality = columns.map((m) => mix(w, tensors.quality, m));
   const cost = columns.map((m) => mix(w, tensors.cost_usd, m));
-  const value = table.quality_value_usd;
-  const utility = columns.map((m) => (value === null ? quality[m] : quality[m] - cost[m] / value));
+  const utility = weigh(w, columns, quality, cost);
   const chosen = best(utility, cost);
-  const reference = table.models.indexOf(table.reference_model);
   const rest = utility.map((u, m) => (m === chosen ? -Infinity : u));
-  const fallback = chosen === reference && nModels > 1 ? best(rest, cost) : reference;
+  const fallback = rest.some((u) => u > -Infinity) ? best(rest, cost) : chosen;
   return {
     model: table.models[chosen], fallback: table.models[fallback], confidence,
     domain_id: table.buckets[w.indexOf(Math.max(...w))].domain_id,

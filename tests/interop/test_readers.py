@@ -12,6 +12,7 @@ import pytest
 from pipeline.artefact import Artefact, write_artefact
 from pipeline.config import Policy
 from pipeline.flows.tables import build_table, load_model
+from pipeline.terms import Limits
 from profiles.tables import BUCKETS, TABLE_ENTRIES
 from tests.support import HashEncoder, story, story_store
 
@@ -37,9 +38,28 @@ def read_tensors(path):
 def best(utility, cost, tie):
     """Return the cheapest of the best, then the first; an unknown cost is the dearest."""
     cost = np.where(np.isnan(cost), np.inf, cost)
-    tied = np.flatnonzero(utility >= utility.max() - tie)
+    tied = np.flatnonzero(np.isfinite(utility) & (utility >= utility.max() - tie))
     cheapest = cost[tied].min()
     return int(next(m for m in tied if cost[m] <= cheapest * (1 + 1e-9)))
+
+
+def weigh(w, quality, cost, table, tensors):
+    """Return the utility of every model, −inf for what is no candidate."""
+    limits, models = table["limits"], table["models"]
+    caution = (w @ tensors["z"]) * (w @ tensors["advantage_sd"])
+    caution[models.index(table["reference_model"])] = 0.0
+    utility = quality - caution - tensors["surcharge"]
+    if table["quality_value_usd"] is not None:
+        utility = utility - cost / table["quality_value_usd"]
+    kept = np.isfinite(utility)
+    if limits["min_quality"] is not None:
+        kept &= quality >= limits["min_quality"]
+    if limits["max_latency_s"] is not None:
+        kept &= w @ tensors["latency_s"] <= limits["max_latency_s"]
+    if kept.any() and not (limits["fallback"] and w[-1] == 1.0):
+        return np.where(kept, utility, -np.inf)
+    chain = limits["fallback"] or [table["reference_model"]]
+    return np.array([-float(chain.index(m)) if m in chain else -np.inf for m in models])
 
 
 def decide(x, table, tensors):
@@ -51,12 +71,10 @@ def decide(x, table, tensors):
     refused = tensors["prototypes"][d] @ x < tensors["radii"][d]
     w = np.eye(len(p) + 1)[-1] if refused else np.append(p, 0.0)
     quality, cost = w @ tensors["quality"], w @ tensors["cost_usd"]
-    value = table["quality_value_usd"]
-    utility = quality if value is None else quality - cost / value
-    chosen = best(utility, cost, table["tie"])
-    reference = fallback = table["models"].index(table["reference_model"])
-    if chosen == reference and len(cost) > 1:
-        rest = np.where(np.arange(len(cost)) == chosen, -np.inf, utility)
+    utility = weigh(w, quality, cost, table, tensors)
+    chosen = fallback = best(utility, cost, table["tie"])
+    rest = np.where(np.arange(len(cost)) == chosen, -np.inf, utility)
+    if np.isfinite(rest).any():
         fallback = best(rest, cost, table["tie"])
     return {
         "model": table["models"][chosen],
@@ -110,14 +128,29 @@ def _unknown_cost(store, folder):
     model = load_model(store)[1]
     quality, cost = model.quality.copy(), model.cost_usd.copy()
     quality[:, 1], cost[:, 0] = quality[:, 0], np.nan
-    changes = {"quality": quality, "cost_usd": cost, "quality_value_usd": float("inf")}
-    return write(store, folder, **changes)
+    return write(store, folder, quality=quality, cost_usd=cost, terms=_terms(store, float("inf")))
+
+
+def _terms(store, value, **changes):
+    """Return the terms of the current table at another value of quality."""
+    return replace(load_model(store)[1].terms, quality_value_usd=value, **changes)
+
+
+def _limited(store, folder):
+    """A floor, a cap, a chain and a guard, all of which move some choices."""
+    model = load_model(store)[1]
+    limits = Limits(min_quality=0.5, max_latency_s=2.0, fallback=(1, 0))
+    guard, surcharge = np.linspace(0.0, 2.0, len(model.names)), np.array([0.0, 0.05, 0.0])
+    terms = _terms(store, 0.05, limits=limits, z=guard, surcharge=surcharge)
+    latency = np.where(np.eye(len(model.names), 3) == 1.0, 9.0, 1.0)
+    return write(store, folder, terms=terms, latency_s=latency)
 
 
 VARIANTS = {
     "current": write,
-    "quality alone": lambda store, folder: write(store, folder, quality_value_usd=float("inf")),
-    "cost nearly alone": lambda store, folder: write(store, folder, quality_value_usd=1e-4),
+    "quality alone": lambda store, folder: write(store, folder, terms=_terms(store, float("inf"))),
+    "cost nearly alone": lambda store, folder: write(store, folder, terms=_terms(store, 1e-4)),
+    "limits": _limited,
     "equal models": lambda store, folder: write(
         store,
         folder,

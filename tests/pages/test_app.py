@@ -13,9 +13,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import format as text
+from pipeline.config import Policy
+from pipeline.flows.tables import build_table, publish_table
 from pipeline.store import Store
 from profiles.tables import PROMPTS
-from tests.conftest import HOSTILE, N_PROMPTS, N_WAITING, STAGES, WAITING_TOPIC
+from tests.conftest import HOSTILE, N_PROMPTS, N_WAITING, STAGES, WAITING_TOPIC, WordEncoder
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -169,6 +171,22 @@ def test_the_policy_page_compares_versions(tiny_store, monkeypatch):
     assert versions["Version"].to_list() == [2, 1]
     assert [box.value for box in app.selectbox][2:] == [1, 2]
     assert set(app.dataframe[3].value["Change"]) == {"changed"}
+
+
+def test_the_policy_page_shows_the_certificate(tiny_store, tmp_path, monkeypatch):
+    """One line says what was certified on how many prompts; a table without one has no line."""
+    path = Path(shutil.copy(tiny_store.path, tmp_path / "certified.duckdb"))
+
+    def lines():
+        app = opened("policy", path, monkeypatch)
+        return [e.value for e in app.main.markdown if "ertified" in e.value]
+
+    assert lines() == []
+    store = Store(path=path)
+    publish_table(store, build_table(store, WordEncoder(), Policy(max_loss=0.5)))
+    (line,) = lines()
+    assert line.startswith("Certified: against the safe choice it loses at most")
+    assert "with 95 % confidence" in line
 
 
 def test_models_can_be_looked_at_by_cost(tiny_store, monkeypatch):

@@ -68,7 +68,9 @@ def test_unknown_numbers_are_null(artefact):
     """Infinite value and unknown costs are null in the JSON, never 0 and never NaN."""
     unknown = replace(
         artefact,
-        model=replace(artefact.model, quality_value_usd=float("inf")),
+        model=replace(
+            artefact.model, terms=replace(artefact.model.terms, quality_value_usd=float("inf"))
+        ),
         entries=artefact.entries.with_columns(cost_usd=None, margin_usd=None),
         meta=artefact.meta | {"published_at": None},
     )

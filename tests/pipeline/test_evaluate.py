@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from pipeline.choices import choice_of, oracle_columns, score_choices
 from pipeline.estimators.base import Estimates, Prompts
 from pipeline.estimators.domain_table import DomainTable
-from pipeline.evaluate import Split, parity_value, score_split
+from pipeline.evaluate import Split, score_split
 from pipeline.frontier import average_improvement, means_of, quality_values, sweep_router
 from pipeline.summarise import evaluate_routers
 from tests.support import GRID, NAN, outcomes_of
@@ -243,46 +243,6 @@ def test_the_oracle_takes_no_unknown_cost_for_a_low_one():
     """Of two best models, the one whose cost is known is taken; unknown ones still may be best."""
     assert oracle_columns(outcomes_of([[1, 1], [1, 0]], [[NAN, 9]])).tolist() == [1, 0]
     assert oracle_columns(outcomes_of([[0, 1]])).tolist() == [1]
-
-
-def test_parity_by_hand():
-    """b is as good as a at a quarter of the cost: quality is worth next to nothing."""
-    outcomes = outcomes_of(np.ones((4, 2)), [[0.04, 0.01]])
-    value = parity_value(exact(outcomes), outcomes, reference=0)
-    chosen = sweep_router(exact(outcomes), np.array([value])).chosen
-    assert (chosen == 1).all()
-
-
-def test_parity_keeps_the_best_where_nothing_cheaper_is_as_good():
-    """a is better everywhere, so every setting that keeps its quality takes a."""
-    outcomes = outcomes_of([[1, 0.5]] * 4, [[0.04, 0.01]])
-    value = parity_value(exact(outcomes), outcomes, reference=0)
-    assert (sweep_router(exact(outcomes), np.array([value])).chosen == 0).all()
-    half = parity_value(exact(outcomes), outcomes, reference=0, keep_quality=0.5)
-    assert (sweep_router(exact(outcomes), np.array([half])).chosen == 1).all()
-
-
-def test_parity_without_a_way_back_is_infinite():
-    """Estimates that always mislead keep nothing, so quality alone decides."""
-    outcomes = outcomes_of([[1, 0.0]] * 4, [[0.04, 0.01]])
-    wrong = replace(exact(outcomes), quality=1 - outcomes.quality)
-    assert parity_value(wrong, outcomes, reference=0) == np.inf
-
-
-@pytest.mark.parametrize("cost", [[[NAN, NAN]], [[NAN, 0.01]]], ids=["none", "not its own"])
-def test_parity_needs_the_references_cost(cost):
-    """Where it is unknown what the safe choice costs, nothing can be called cheaper."""
-    outcomes = outcomes_of([[1, 0.75]] * 4, cost)
-    value = parity_value(exact(outcomes), outcomes, reference=0, keep_quality=0.5)
-    assert value == np.inf
-
-
-def test_parity_leaves_unknown_outcomes_out():
-    """A prompt the reference did not answer counts on neither side."""
-    outcomes = outcomes_of([[1, 1], [NAN, 0], [1, 1]], [[0.04, 0.01]])
-    estimates = replace(exact(outcomes), quality=np.ones((3, 2)))
-    value = parity_value(estimates, outcomes, reference=0)
-    assert (sweep_router(estimates, np.array([value])).chosen == 1).all()
 
 
 def test_choices_by_hand():

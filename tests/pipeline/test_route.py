@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.estimators.base import Estimates
-from pipeline.route import TIE, choose_by_utility, route_by_utility, utilities
+from pipeline.route import TIE, best_columns, choose_by_utility, next_best, utilities
 from tests.support import GRID, NAN
 
 VALUES = st.sampled_from([np.inf, 4.0, 1.0, 0.5, 0.0])
@@ -21,15 +23,18 @@ def estimates(quality, cost_usd):
     )
 
 
-def route(quality, cost_usd, value=1.0, **knobs):
-    return route_by_utility(estimates(quality, cost_usd), quality_value_usd=value, **knobs)
+def route(quality, cost_usd, value=1.0, *, allowed=True):
+    made = estimates(quality, cost_usd)
+    utility = np.where(allowed, utilities(made, quality_value_usd=value), -np.inf)
+    chosen = best_columns(utility, made.cost_usd)
+    runner_up = next_best(utility, made.cost_usd, chosen)
+    return SimpleNamespace(chosen=chosen, runner_up=runner_up)
 
 
 def test_a_decision_by_hand():
-    """At 2 USD for quality: 1 − 1/2, 0.75 − 0.1/2, 0.25 − 0: b wins by 0.2 over a."""
+    """At 2 USD for quality: 1 − 1/2, 0.75 − 0.1/2, 0.25 − 0: b wins, then a."""
     found = route([1, 0.75, 0.25], [1, 0.1, 0], value=2.0)
     assert (found.chosen.item(), found.runner_up.item()) == (1, 0)
-    assert found.margin.item() == pytest.approx(0.2)
 
 
 def test_the_value_of_quality_moves_the_choice():
@@ -72,7 +77,7 @@ def test_unknown_costs_come_last_in_ties():
 def test_an_unknown_cost_is_not_free():
     """Where cost counts, a model of unknown cost is never chosen, not even as runner-up."""
     found = route([1, 0.25], [NAN, 5.0])
-    assert (found.chosen.item(), found.runner_up.item(), found.margin.item()) == (1, 1, 0.0)
+    assert (found.chosen.item(), found.runner_up.item()) == (1, 1)
 
 
 def test_an_unknown_quality_is_not_zero_nor_one():
@@ -118,14 +123,15 @@ def test_a_dominated_candidate_is_never_chosen(quality, cost, value):
 
 @given(grids, grids, VALUES)
 def test_the_choice_has_the_highest_utility(quality, cost, value):
-    """Nothing beats the choice by more than a tie, and the margin is no less than minus one."""
+    """Nothing beats the choice by more than a tie, nor the next best one but the choice."""
     made = estimates(quality, cost)
-    found = route_by_utility(made, quality_value_usd=value)
+    found = route(quality, cost, value)
     utility = utilities(made, quality_value_usd=value)
     best = utility.max(axis=1)
     assert (utility[np.arange(4), found.chosen] >= best - TIE).all()
     assert (found.runner_up != found.chosen).all()
-    assert (found.margin >= -TIE).all()
+    rest = np.where(np.eye(3)[found.chosen] == 1.0, -np.inf, utility)
+    assert (rest[np.arange(4), found.runner_up] >= rest.max(axis=1) - TIE).all()
     assert np.array_equal(found.chosen, choose_by_utility(made, quality_value_usd=value))
 
 

@@ -5,15 +5,17 @@ import polars as pl
 import pytest
 
 from pipeline.assign import Assigner
+from pipeline.config import Policy, as_json
 from pipeline.estimators.domain_table import build_cells
+from pipeline.ranking import table_entries
 from pipeline.table import (
     RoutingModel,
     buckets_frame,
     decide,
     routing_model,
     table_diff,
-    table_entries,
 )
+from pipeline.terms import Limits, Terms
 from profiles.tables import BUCKETS, RECEIPT, TABLE_ENTRIES, conform
 from tests.support import NAN, outcomes_of
 
@@ -24,16 +26,20 @@ ASSIGNER = Assigner(
     prototypes=np.eye(3, dtype=np.float32)[:2],
     radii=np.full(2, 0.5, dtype=np.float32),
 )
+TERMS = Terms(
+    reference=0, quality_value_usd=1.0, z=np.zeros(3), surcharge=np.zeros(2), limits=Limits()
+)
 MODEL = RoutingModel(
     table_version=3,
     model_ids=("large", "small"),
-    reference=0,
-    quality_value_usd=1.0,
+    terms=TERMS,
     domain_ids=("dom-1", "dom-2"),
     names=("maths", "art", "unassigned"),
     assigner=ASSIGNER,
     quality=np.array([[0.9, 0.3], [0.9, 0.8], [0.9, 0.5]]),
     cost_usd=np.tile([0.3, 0.1], (3, 1)),
+    latency_s=np.full((3, 2), NAN),
+    advantage_sd=np.tile([0.0, 0.01], (3, 1)),
 )
 VECTORS = np.eye(3, dtype=np.float32)
 """One prompt of each domain, and one unlike both."""
@@ -42,6 +48,19 @@ DOMAINS = pl.DataFrame(
     {"domain_id": ["dom-1", "dom-2"], "name": ["maths", "art"], "n_prompts": [4, 4]}
 )
 HARD = np.repeat(np.eye(3)[:2], 4, axis=0)
+
+
+def entries_of(cells, quality_value_usd, **changes):
+    """Rank by the plain terms, changed as asked; every latency is a second."""
+    shape = cells.quality.shape
+    terms = Terms(
+        reference=0,
+        quality_value_usd=quality_value_usd,
+        z=np.zeros(shape[0]),
+        surcharge=np.zeros(shape[1]),
+        limits=Limits(),
+    )
+    return table_entries(cells, np.ones(shape), replace(terms, **changes))
 
 
 def receipts(vectors, model):
@@ -80,7 +99,8 @@ def test_every_receipt_says_why():
 
 def test_an_unknown_cost_stays_null_in_receipts():
     """Where quality alone decides, a model of unknown cost has no expected cost, not 0."""
-    unknown = replace(MODEL, cost_usd=np.tile([NAN, 0.1], (3, 1)), quality_value_usd=float("inf"))
+    terms = replace(TERMS, quality_value_usd=float("inf"))
+    unknown = replace(MODEL, cost_usd=np.tile([NAN, 0.1], (3, 1)), terms=terms)
     found = receipts(VECTORS, unknown)
     assert found["model"].to_list() == ["large"] * 3
     assert found["expected_cost_usd"].null_count() == 3
@@ -113,7 +133,7 @@ def test_a_receipt_does_not_depend_on_its_neighbours():
 
 def test_entries_are_ranked_by_value():
     """In maths a, c, b; in art b is as good and cheaper. Margins are the value lost in USD."""
-    found = table_entries(cells(), quality_value_usd=1.0)
+    found = entries_of(cells(), 1.0)
     ranked = found.filter(bucket=0).sort("rank")
     assert ranked["model_id"].to_list() == ["a", "c", "b"]
     assert found.filter(bucket=1, rank=1)["model_id"].item() == "b"
@@ -123,7 +143,7 @@ def test_entries_are_ranked_by_value():
 
 def test_entries_carry_their_evidence():
     """Advantage, its interval and the number of outcomes stand beside every choice."""
-    found = table_entries(cells(), quality_value_usd=1.0).filter(bucket=0, model_id="b")
+    found = entries_of(cells(), 1.0).filter(bucket=0, model_id="b")
     entry = found.row(0, named=True)
     assert entry["advantage_lo"] < entry["advantage"] < entry["advantage_hi"] < 0
     assert entry["advantage_hi"] - entry["advantage"] == pytest.approx(
@@ -135,7 +155,7 @@ def test_entries_carry_their_evidence():
 
 def test_the_first_choice_says_why():
     """The safe choice by name, another one with points and the share of cost saved."""
-    found = table_entries(cells(), quality_value_usd=1.0).filter(rank=1)
+    found = entries_of(cells(), 1.0).filter(rank=1)
     assert found.filter(bucket=0)["reason"].item().startswith("safe choice")
     reason = found.filter(bucket=1)["reason"].item()
     assert reason.endswith("points at -67% cost against a")
@@ -143,22 +163,22 @@ def test_the_first_choice_says_why():
 
 def test_quality_alone_has_no_margin_in_dollars():
     """With infinite value the margin in USD is unknown, not infinite."""
-    found = table_entries(cells(), quality_value_usd=float("inf"))
+    found = entries_of(cells(), float("inf"))
     assert found["margin_usd"].null_count() == found.height
 
 
 def test_a_model_without_quality_is_in_no_ranking():
     """Unknown is neither last nor 0."""
     quality = np.tile([1.0, NAN, 0.5], (8, 1))
-    found = table_entries(cells(quality), quality_value_usd=1.0)
+    found = entries_of(cells(quality), 1.0)
     assert set(found["model_id"]) == {"a", "c"}
 
 
 def test_a_model_without_cost_is_ranked_by_quality_only():
     """It is left out where cost counts, and kept with a null cost where quality alone does."""
     unknown = cells(cost=[[0.3, NAN, 0.2]])
-    assert set(table_entries(unknown, quality_value_usd=1.0)["model_id"]) == {"a", "c"}
-    found = table_entries(unknown, quality_value_usd=float("inf"))
+    assert set(entries_of(unknown, 1.0)["model_id"]) == {"a", "c"}
+    found = entries_of(unknown, float("inf"))
     assert found.filter(model_id="b")["cost_usd"].null_count() == 3
     assert found.filter(bucket=1, rank=1)["model_id"].item() == "a"
 
@@ -166,13 +186,13 @@ def test_a_model_without_cost_is_ranked_by_quality_only():
 def test_free_models_are_compared_by_points():
     """Where nothing costs anything there is no share of cost to name."""
     quality = np.repeat([[0.0, 1.0, 0.0]], 8, axis=0)
-    found = table_entries(cells(quality, [[0.0, 0.0, 0.0]]), quality_value_usd=1.0)
+    found = entries_of(cells(quality, [[0.0, 0.0, 0.0]]), 1.0)
     assert found.filter(rank=1)["reason"].to_list() == ["+100.0 points against a"] * 3
 
 
 def test_buckets_end_with_unassigned():
     """Domains keep their order; the last bucket has no prototype and no radius."""
-    found = buckets_frame(DOMAINS, ASSIGNER, n_unassigned=2)
+    found = buckets_frame(DOMAINS, ASSIGNER, n_unassigned=2, z=np.arange(3.0))
     assert found["domain_id"].to_list() == ["dom-1", "dom-2", "unassigned"]
     assert found["n_prompts"].to_list() == [4, 4, 2]
     assert found["radius"].to_list() == [0.5, 0.5, None]
@@ -181,13 +201,14 @@ def test_buckets_end_with_unassigned():
 
 def tables(quality_value_usd, **knobs):
     version = pl.lit(7, dtype=pl.Int64).alias("table_version")
-    buckets = buckets_frame(DOMAINS, ASSIGNER, n_unassigned=0).with_columns(version)
-    entries = table_entries(cells(**knobs), quality_value_usd=quality_value_usd)
+    buckets = buckets_frame(DOMAINS, ASSIGNER, n_unassigned=0, z=np.zeros(3)).with_columns(version)
+    entries = entries_of(cells(**knobs), quality_value_usd)
     meta = {
         "table_version": 7,
         "reference_model_id": "a",
         "quality_value_usd": quality_value_usd,
         "temperature": 1.0,
+        "policy": as_json(Policy()),
     }
     return meta, conform(buckets, BUCKETS), conform(entries.with_columns(version), TABLE_ENTRIES)
 
@@ -203,7 +224,7 @@ def test_a_model_is_rebuilt_from_its_tables(value):
     assert found.names == ("maths", "art", "unassigned")
     assert np.array_equal(found.assigner.weights, ASSIGNER.weights)
     assert np.array_equal(found.assigner.radii, ASSIGNER.radii)
-    assert found.quality_value_usd == value
+    assert found.terms.quality_value_usd == value
 
 
 def test_rebuilt_unknown_costs_are_unknown():

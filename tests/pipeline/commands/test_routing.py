@@ -56,14 +56,14 @@ def test_a_pipe_gets_the_rows_alone(run, prompts):
 
 
 def test_a_dry_run_writes_nothing(run, prompts, tmp_path):
-    """The summary as JSON, and no file."""
+    """The summary as JSON, and no file but the record of the job."""
     before = set(tmp_path.iterdir())
     code, out, _ = run("route", prompts, "--dry-run", "--json")
     found = json.loads(out)
     assert code == 0
     assert (found["n_routed"], found["path"], sum(found["calls"].values())) == (3, None, 3)
     assert found["expected_cost_usd"] > 0
-    assert set(tmp_path.iterdir()) == before
+    assert {path for path in tmp_path.iterdir() if path.suffix != ".jobs"} == before
 
 
 def test_rows_that_cannot_be_read_are_3(run, tmp_path):
@@ -164,3 +164,122 @@ def test_a_profile_is_printed(run):
     cells = json.loads(run("profile", "--json")[1])
     assert {cell["model_id"] for cell in cells} == set(MODELS)
     assert {cell["latency_p50_s"] for cell in cells} == {None}
+
+
+def test_a_file_is_routed_within_a_budget(run, tmp_path):
+    """The expected cost of the whole file is at most the budget; what more would buy is told."""
+    lines = [p.text for p in story(20)]
+    (tmp_path / "in.csv").write_text("\n".join(["prompt", *lines]) + "\n", encoding="utf-8")
+    code, out, err = run("route", "in.csv", "-o", "out.csv", "--json")
+    full = json.loads(out)["expected_cost_usd"]
+    assert code == 0
+    assert "udget" not in err
+    code, out, err = run("route", "in.csv", "-o", "out.csv", "--budget-usd", full / 2, "--json")
+    found = json.loads(out)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text(encoding="utf-8"))))
+    spent = sum(float(row["expected_cost_usd"]) for row in rows)
+    assert code == 0
+    assert full / 3 < spent <= full / 2
+    assert found["expected_cost_usd"] == pytest.approx(spent)
+    assert found["quality_for_a_dollar"] > 0
+    assert "The budget binds: one more dollar would buy" in err
+    _, _, err = run("route", "in.csv", "-o", "out.csv", "--budget-usd", 2 * full)
+    assert "The budget does not bind" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("-", "-o", "out.csv", "--budget-usd", 1), "standard input can be read once only"),
+        (("-", "-o", "out.csv", "--max-share", "small=0.5"), "standard input can be read once"),
+        (
+            ("prompts.csv", "-o", "out.csv", "--max-share", "small=0.5", "--budget-usd", 1),
+            "cannot both be kept on one file",
+        ),
+        (("prompts.csv", "-o", "out.csv", "--budget-usd", 0), "is below $"),
+    ],
+)
+def test_a_budget_that_cannot_be_kept_is_2(run, prompts, tmp_path, arguments, word):
+    """A pipe has one pass; too little money is refused with the least that is enough."""
+    code, _, err = run("route", *arguments)
+    assert code == 2
+    assert word in err
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_shares_hold_on_a_file(run, tmp_path):
+    """Of 60 prompts the small model gets 6."""
+    lines = [p.text for p in story(20)]
+    (tmp_path / "in.csv").write_text("\n".join(["prompt", *lines]) + "\n", encoding="utf-8")
+    code, out, _ = run("route", "in.csv", "-o", "out.csv", "--max-share", "small=0.1", "--json")
+    assert code == 0
+    assert json.loads(out)["calls"]["small"] == 6
+
+
+def built_by(run, *options):
+    """Build a table; returns its exit code, its JSON and what was said."""
+    code, out, err = run("table", "build", "--router", "table", *options)
+    shown = run("table", "show", "--version", out.strip(), "--json")[1] if code == 0 else "null"
+    return code, json.loads(shown), err
+
+
+def test_the_options_make_the_policy(run):
+    """Every option of `table build` arrives where it is documented."""
+    code, shown, _ = built_by(
+        run,
+        *("--deny", "medium", "--reference", "large", "--min-quality", 0.1, "--alpha", 0.1),
+        *("--loss-ratio", 2.2, "--loss-ratio", "law=5", "--fallback", "large, small"),
+        *("--max-share", "small=0.5", "--keep-quality", 0.9),
+    )
+    policy = shown["policy"]
+    assert code == 0
+    assert policy["deny"] == ["medium"]
+    assert (policy["min_quality"], policy["keep_quality"], policy["alpha"]) == (0.1, 0.9, 0.1)
+    assert (policy["loss_ratio"], policy["domain_loss_ratios"]) == (2.2, [["law", 5.0]])
+    assert (policy["fallback"], policy["max_share"]) == (["large", "small"], [["small", 0.5]])
+    z = {bucket["name"]: bucket["z"] for bucket in shown["buckets"]}
+    assert z["law"] > z["python"] > 0
+
+
+def test_a_certificate_is_told_and_shown(run):
+    """After building, with `table show`, and as JSON."""
+    code, shown, err = built_by(run, "--max-loss", 0.02)
+    assert code == 0
+    assert "Not certified: " in err
+    assert shown["certificate"]["is_certified"] is False
+    assert shown["certificate"]["max_loss"] == 0.02
+    err = run("table", "show", "--version", shown["table_version"])[2]
+    assert "cannot rule out, with 95 % confidence" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (("--min-quality", 0.999), "--min-quality 0.999 cannot be kept by any model in"),
+        (("--max-latency-s", 1), "no latency is known there"),
+        (("--max-share", "small"), "--max-share expects a number after NAME="),
+        (("--max-share", "small=2"), "--max-share expects MODEL=SHARE"),
+        (("--loss-ratio", "law=much"), "expects a number after NAME="),
+        (("--loss-ratio", 0), "--loss-ratio expects numbers above 0"),
+        (("--deny", "large,medium,small"), "leaves no model"),
+    ],
+)
+def test_a_policy_that_cannot_be_kept_is_2(run, options, word):
+    """The error names the option and what can be done."""
+    code, _, err = built_by(run, *options)
+    assert code == 2
+    assert word in err
+
+
+def test_features_and_windows_come_from_the_models_file(run, tmp_path):
+    """Only models known to have them are candidates; the file beside the store says which."""
+    (tmp_path / "store.models.yml").write_text(
+        "source_url: https://example.com\nchecked_on: 2026-11-23\nmodels:\n"
+        "  - {model_id: large, features: [tools], context_tokens: 8000}\n"
+        "  - {model_id: small, features: [tools], context_tokens: 64000}\n"
+    )
+    code, shown, _ = built_by(run, "--require", "tools")
+    assert (code, {entry["model_id"] for entry in shown["entries"]}) == (0, {"large", "small"})
+    code, shown, _ = built_by(run, "--require", "tools", "--min-context", 32000)
+    assert (code, {entry["model_id"] for entry in shown["entries"]}) == (0, {"small"})
+    assert built_by(run, "--require", "vision")[0] == 2

@@ -1,7 +1,8 @@
+import polars as pl
 import pytest
 
 from pipeline.config import Policy
-from pipeline.flows.routing import decider
+from pipeline.flows.routing import decider, load_router
 from pipeline.flows.tables import build_table
 from pipeline.store import Store
 from profiles.errors import NotReadyError, UsageError
@@ -61,3 +62,50 @@ def test_without_a_published_table_nothing_is_routed(tmp_path):
     """The error names the next step."""
     with pytest.raises(NotReadyError, match="promptshed table build --publish"):
         decider(Store(path=tmp_path / "store.duckdb"), HashEncoder())
+
+
+def test_a_budget_is_kept_over_both_passes(store):
+    """Any budget from the least to what is spent without one, in any chunks."""
+    texts = [p.text for p in story(30)]
+    router = load_router(store, HashEncoder())
+    counter = router.counter()
+    free = pl.concat([counter.decide(texts[:50]), counter.decide(texts[50:])])
+    assert free.equals(router.decide(texts))
+    full = free["expected_cost_usd"].sum()
+    for budget in (full * 0.3, full * 0.7, full * 1.1):
+        spender = counter.spend(budget)
+        found = pl.concat([spender.decide(texts[:50]), spender.decide(texts[50:])])
+        spent = found["expected_cost_usd"].sum()
+        assert spent <= budget
+        assert spent > 0.95 * min(budget, full)
+        assert (spender.quality_for_a_dollar > 0) == (budget < full)
+    assert found.equals(free)
+
+
+def test_a_prompt_moved_by_the_budget_says_so(store):
+    """The reason names the model that would have been the best value."""
+    texts = [p.text for p in story(30)]
+    router = load_router(store, HashEncoder())
+    counter = router.counter()
+    free = counter.decide(texts)
+    found = counter.spend(free["expected_cost_usd"].sum() * 0.3).decide(texts)
+    moved = found["model"] != free["model"]
+    assert moved.any()
+    assert found.filter(moved)["reason"].str.contains("worth more elsewhere than").all()
+    assert not found.filter(~moved)["reason"].str.contains("elsewhere").any()
+
+
+def test_shares_are_kept_exactly_on_a_file(store):
+    """The small model gets its tenth, in any chunks; without a limit it gets more."""
+    texts = [p.text for p in story(30)]
+    router = load_router(store, HashEncoder())
+    weigher = router.weigher()
+    free = pl.concat([weigher.decide(texts[:50]), weigher.decide(texts[50:])])
+    sharer = weigher.share({"small": 0.1})
+    found = pl.concat([sharer.decide(texts[:50]), sharer.decide(texts[50:])])
+    assert (free["model"] == "small").sum() > 9 == (found["model"] == "small").sum()
+    moved = found["model"] != free["model"]
+    assert found.filter(moved)["reason"].str.contains("worth more elsewhere than small").all()
+    assert weigher.share({"small": 1.0}).decide(texts).equals(free)
+    with pytest.raises(UsageError, match="no model 'huge'"):
+        weigher.share({"huge": 0.5})

@@ -214,7 +214,7 @@ def test_a_safe_choice_of_unknown_cost(tmp_path):
     rows = {"a": "1,", "b": "0.5,0.5", "c": "0.25,0.25"}
     store = store_of(tmp_path, small_csv(lambda _topic, model: rows[model]))
     version = build_table(store, HashEncoder(), Policy())
-    assert load_model(store, version)[1].quality_value_usd == float("inf")
+    assert load_model(store, version)[1].terms.quality_value_usd == float("inf")
     assert set(first_choices(store, version).values()) == {"a"}
     with pytest.raises(UsageError, match=r"cost of the safe choice 'a' is unknown.*--reference"):
         build_table(store, HashEncoder(), Policy(quality_value_usd=1.0))
