@@ -77,6 +77,8 @@ class Policy:
     """Lowest expected quality of a model on a prompt."""
     max_latency_s: float | None = None
     """Highest expected latency of a model on a prompt."""
+    rules: tuple[str, ...] = ()
+    """Which models prompts of some kind may go to, see `pipeline.axes.rules.parse_rule`."""
     max_share: tuple[tuple[str, float], ...] = ()
     """Largest share of the prompts for some models."""
     fallback: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.assign import Assigner, Assignment, assign
+from pipeline.axes.rules import RuleSet, read_rules
 from pipeline.estimators.base import Estimates, FittedEstimator, Prompts
 from pipeline.route import best_columns, next_best
 from pipeline.terms import Limits, Terms, Weighed, weigh
@@ -39,6 +40,8 @@ class RoutingModel:
     """Shape (n_buckets, n_models): standard error of the advantage over the reference model."""
     router: FittedEstimator | None = None
     """Estimates quality and cost prompt by prompt; None: the buckets do."""
+    rules: RuleSet | None = None
+    """Which models prompts of some kind may go to."""
 
     def estimate(
         self, texts: Sequence[str], vectors: NDArray[np.float32], assignment: Assignment
@@ -59,12 +62,24 @@ class RoutingModel:
         )
 
     def judge(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> "Judged":
-        """Say what every model is worth on every prompt; texts are read by the router only."""
+        """Say what every model is worth on every prompt; router and rules read its text."""
         assignment = assign(vectors, self.assigner)
         estimates = self.estimate(texts, vectors, assignment)
         latency_s = assignment.memberships @ self.latency_s
-        weighed = weigh(estimates, assignment.memberships, latency_s, self.terms)
-        return Judged(assignment=assignment, estimates=estimates, weighed=weighed)
+        masks = self.rules and self.rules.masks(texts, self.model_ids, latency_s)
+        weighed = weigh(
+            estimates,
+            assignment.memberships,
+            latency_s,
+            self.terms,
+            allowed=masks.allowed if masks else None,
+        )
+        return Judged(
+            assignment=assignment,
+            estimates=estimates,
+            weighed=weighed,
+            rules=["; ".join(masks.reasons(row)) for row in range(len(vectors))] if masks else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +89,8 @@ class Judged:
     assignment: Assignment
     estimates: Estimates
     weighed: Weighed
+    rules: list[str] | None = None
+    """For each prompt the rules it fell under, empty if none; None where there are no rules."""
 
     def best(self) -> NDArray[np.int64]:
         """Return the column of the best value for each prompt, shape (n,)."""
@@ -86,7 +103,7 @@ def decide(texts: Sequence[str], vectors: NDArray[np.float32], model: RoutingMod
     Parameters
     ----------
     texts
-        Length n; read by the router only, not where the table alone decides.
+        Length n; read by the router and by rules, not where the table alone decides.
     vectors
         Shape (n, n_dims), unit rows.
     """
@@ -119,6 +136,7 @@ def receipts(judged: Judged, chosen: NDArray[np.int64], model: RoutingModel) -> 
             "gain": 100.0 * gain,
             "fell_back": judged.weighed.fell_back,
             "best": ids[best],
+            "rules": judged.rules or [""] * len(chosen),
         },
         schema_overrides={name: kind for name, kind in RECEIPT.items() if name != "reason"}
         | {"gain": pl.Float64, "fell_back": pl.Boolean, "best": pl.String},
@@ -163,7 +181,8 @@ def _reasons(reference_id: str, unassigned: str) -> pl.Expr:
             )
         )
     )
-    return pl.concat_str(where, why)
+    rules = pl.when(pl.col("rules") == "").then(pl.lit(""))
+    return pl.concat_str(where, why, rules.otherwise(pl.format("; rule {}", "rules")))
 
 
 def buckets_frame(
@@ -256,6 +275,7 @@ def routing_model(
         latency_s=matrix("latency_s"),
         advantage_sd=(matrix("advantage_hi") - matrix("advantage_lo")) / (2.0 * Z_95),
         router=router,
+        rules=read_rules(str(meta["rules"])) if meta["rules"] else None,
     )
 
 

@@ -56,7 +56,14 @@ class Weighed:
     """Shape (n,): the fallback chain decides."""
 
 
-def weigh(estimates: Estimates, memberships: Floats, latency_s: Floats, terms: Terms) -> Weighed:
+def weigh(
+    estimates: Estimates,
+    memberships: Floats,
+    latency_s: Floats,
+    terms: Terms,
+    *,
+    allowed: Mask | None = None,
+) -> Weighed:
     """Return the cautious utility of every model on every prompt.
 
     Parameters
@@ -65,18 +72,32 @@ def weigh(estimates: Estimates, memberships: Floats, latency_s: Floats, terms: T
         Shape (n, n_buckets): mixes the z of the buckets; all in the last one is `unassigned`.
     latency_s
         Shape (n, n_models): expected latency; NaN is unknown.
+    allowed
+        Shape (n, n_models): what rules let pass; it binds the fallback chain too, and where that
+        has no such model, the limits yield before the rules do.
     """
+    allowed = np.ones(latency_s.shape, dtype=bool) if allowed is None else allowed
     cautious = guarded(estimates, memberships @ terms.z, terms.reference)
     worth = utilities(cautious, quality_value_usd=terms.quality_value_usd) - terms.surcharge
-    possible = np.isfinite(worth) & within(estimates.quality, latency_s, terms.limits)
+    ruled_in = allowed & np.isfinite(worth)
+    possible = ruled_in & within(estimates.quality, latency_s, terms.limits)
     fell_back: Mask = np.logical_not(possible.any(axis=1))
     if terms.limits.fallback:
         fell_back = fell_back | (memberships[:, -1] == 1.0)
-    chain = _chain_utility(estimates.quality, terms)
+    chain = _last_resort(_chain_utility(estimates.quality, terms), worth, ruled_in)
     utility = np.where(possible, worth, -np.inf)
     return Weighed(
         utility=np.where(fell_back[:, None], chain, utility), unlimited=worth, fell_back=fell_back
     )
+
+
+def _last_resort(chain: Floats, worth: Floats, ruled_in: Mask) -> Floats:
+    """Return the chain within the rules; where it has none such, all models within the rules."""
+    within_rules = np.where(ruled_in, chain, -np.inf)
+    some = np.isfinite(within_rules).any(axis=1, keepdims=True)
+    any_ruled_in = ruled_in.any(axis=1, keepdims=True)
+    rest = np.where(any_ruled_in, np.where(ruled_in, worth, -np.inf), chain)
+    return np.where(some, within_rules, rest)
 
 
 def within(quality: Floats, latency_s: Floats, limits: Limits) -> Mask:

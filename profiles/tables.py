@@ -266,6 +266,7 @@ ROUTING_TABLES = Table(
             "n_prompts": pl.Int64,
             "temperature": pl.Float64,  # of the assigner's softmax
             "held_out": pl.String,  # JSON: cross-fitted scores, see pipeline.expected
+            "rules": pl.String,  # JSON, see pipeline.axes.rules; null: there are none
             "certificate": pl.String,  # JSON, see pipeline.certificate; null: none was asked for
         }
     ),

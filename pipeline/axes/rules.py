@@ -1,7 +1,8 @@
 """Rules on axes: which models may take a prompt of some kind."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import numpy as np
@@ -9,10 +10,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.axes.axis import Axis
-from pipeline.axes.reading import AXES, AxisReading
-from profiles.errors import UsageError
+from pipeline.axes.reading import AXES, AxisReading, read_axes
+from profiles.errors import InfeasibleError, UsageError
+from profiles.tables import MODELS
 
 LIKELY = 0.5
+_ABOUT_MODELS = ("model_id", "certifications", "features")
 _FORM = "AXIS=VALUE: certified=NAME, feature=NAME or max_latency_s=SECONDS"
 
 
@@ -51,6 +54,67 @@ class RuleMasks:
     def reasons(self, row: int) -> list[str]:
         """Return the rules that a prompt fell under."""
         return [text for text, about in self.applies.items() if about[row]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleSet:
+    """Rules and what is known of the models they are about: all that applying them needs."""
+
+    rules: tuple[AxisRule, ...]
+    models: pl.DataFrame
+    """Columns model_id, certifications and features."""
+
+    def masks(
+        self, texts: Sequence[str], model_ids: Sequence[str], latency_s: NDArray[np.float64]
+    ) -> RuleMasks:
+        """Tell which models each prompt may go to, by the signals in its text alone.
+
+        Parameters
+        ----------
+        latency_s
+            Shape (n, n_models): expected latency; NaN is unknown and does not pass.
+        """
+        named = {rule.axis for rule in self.rules}
+        readings = read_axes(texts, axes=[axis for axis in AXES if axis.name in named])
+        return apply_rules(self.rules, readings, model_ids, self.models, latency_s=latency_s)
+
+
+def rule_set(texts: Sequence[str], models: pl.DataFrame, model_ids: Sequence[str]) -> RuleSet:
+    """Return rules about some of the MODELS.
+
+    Raises
+    ------
+    UsageError
+        If a rule cannot be read.
+    InfeasibleError
+        If no model has what a rule asks for.
+    """
+    rules = tuple(parse_rule(text) for text in texts)
+    known = models.filter(pl.col("model_id").is_in(list(model_ids))).select(_ABOUT_MODELS)
+    for rule in rules:
+        if not _fit_models(replace(rule, max_latency_s=None), model_ids, known, None).any():
+            raise InfeasibleError(
+                f"No model is known to have what the rule '{rule}' asks for. Add it to the models "
+                "file beside the store, allow more models, or leave the rule out.",
+                constraint=str(rule),
+            )
+    return RuleSet(rules=rules, models=known)
+
+
+def rules_json(rules: RuleSet) -> str:
+    """Return a rule set as JSON; `read_rules` gives it back."""
+    told = {"rules": [str(rule) for rule in rules.rules], "models": rules.models.to_dicts()}
+    return json.dumps(told, sort_keys=True)
+
+
+def read_rules(text: str) -> RuleSet:
+    """Return the rule set that `rules_json` wrote."""
+    told = json.loads(text)
+    schema = {name: MODELS.schema[name] for name in _ABOUT_MODELS}
+    return RuleSet(
+        rules=tuple(parse_rule(rule) for rule in told["rules"]),
+        models=pl.DataFrame(told["models"], schema=schema),
+    )
 
 
 def parse_rule(text: str) -> AxisRule:

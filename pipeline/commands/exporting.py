@@ -76,6 +76,8 @@ def _project(projection: Projection, store: Store, version: int | None, folder: 
 
 
 def _what_is_lost(model: RoutingModel) -> str:
-    if model.router is None:
+    if not (model.router or model.rules):
         return "Nothing is lost."
-    return "It routes by the table alone; the stack's per-prompt refinement stays here."
+    said = "It routes by the table alone; the stack's per-prompt refinement stays here."
+    rules = " Rules on axes are not in it: whoever reads the table has to keep them."
+    return (said if model.router else "") + (rules if model.rules else "")

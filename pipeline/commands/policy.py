@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pipeline.axes.rules import parse_rule
 from pipeline.config import Policy
 from profiles.errors import UsageError
 
@@ -64,6 +65,14 @@ _OPTIONS = (
         help="Highest expected latency on a prompt.",
     ),
     click.option(
+        "--rule",
+        "rules",
+        multiple=True,
+        metavar="'AXIS=VALUE: DEMAND'",
+        help="Prompts of a kind need models that have something by the models file: "
+        "'sensitivity=medical: certified=medical', 'urgency=high: max_latency_s=2'.",
+    ),
+    click.option(
         "--max-share",
         "max_shares",
         multiple=True,
@@ -92,7 +101,7 @@ _OPTIONS = (
 _NAMES = (
     "quality_value_usd", "keep_quality", "models", "deny", "required_features",
     "min_context_tokens", "reference", "router", "loss_ratios",
-    "min_quality", "max_latency_s", "max_shares", "fallback", "max_loss", "alpha",
+    "min_quality", "max_latency_s", "rules", "max_shares", "fallback", "max_loss", "alpha",
 )  # fmt: skip
 
 
@@ -127,6 +136,7 @@ def _policy(given: Mapping[str, Any]) -> Policy:
         domain_loss_ratios=tuple(sorted(ratios.items())),
         min_quality=given["min_quality"],
         max_latency_s=given["max_latency_s"],
+        rules=tuple(sorted(str(parse_rule(text)) for text in given["rules"])),
         max_share=tuple(sorted(shares.items())),
         fallback=_listed(given["fallback"]),
         max_loss=given["max_loss"],

@@ -56,7 +56,7 @@ def table_group() -> None:
 @recorded_job()
 def build(store: Store, encoder_name: str, policy: Policy, *, publish: bool) -> None:
     """Derive a routing table from outcomes and approved domains; prints its version."""
-    asks = policy.required_features or policy.min_context_tokens
+    asks = policy.required_features or policy.min_context_tokens or policy.rules
     facts = facts_of(load_catalog(models_path(store.path))) if asks else None
     version = build_table(store, load_encoder(encoder_name), policy, facts)
     if publish:
@@ -98,7 +98,7 @@ def show(version: int | None, store: Store, *, as_json: bool) -> None:
         print_json(
             meta
             | {"policy": json.loads(str(meta["policy"]))}
-            | {"certificate": json.loads(str(meta["certificate"] or "null"))}
+            | {name: json.loads(str(meta[name] or "null")) for name in ("rules", "certificate")}
             | {"buckets": shown, "entries": entries.to_dicts()}
         )
         return

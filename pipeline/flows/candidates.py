@@ -12,6 +12,7 @@ from pipeline.flows.training import TrainingData
 from profiles.catalog import Catalog
 from profiles.errors import NotReadyError, UsageError
 from profiles.outcomes import Outcomes
+from profiles.tables import MODELS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,8 @@ class Facts:
 
     context_tokens: Mapping[str, int] = field(default_factory=dict[str, int])
     features: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    models: pl.DataFrame = field(default_factory=MODELS.empty)
+    """The MODELS table, which rules on axes ask."""
 
 
 def facts_of(catalog: Catalog) -> Facts:
@@ -30,6 +33,7 @@ def facts_of(catalog: Catalog) -> Facts:
     return Facts(
         context_tokens=dict(windows.select("model_id", "context_tokens").iter_rows()),
         features={model_id: frozenset(has) for model_id, has in features.iter_rows()},
+        models=known,
     )
 
 

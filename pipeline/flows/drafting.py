@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.assign import Assigner, assign
+from pipeline.axes.rules import RuleSet, rule_set, rules_json
 from pipeline.certificate import Certificate, certificate_json, certify, paired_losses
 from pipeline.config import Policy, as_json
 from pipeline.estimators.base import (
@@ -65,8 +66,16 @@ class _Fit:
     latency_s: Floats
     """Shape (n_buckets, n_models)."""
     limits: Limits
+    rules: RuleSet | None
     names: tuple[str, ...]
     """Of the buckets."""
+
+    def allowed(self, data: TrainingData, memberships: Floats) -> NDArray[np.bool_] | None:
+        """Return what rules let pass on some prompts, shape (n, n_models); None: everything."""
+        if self.rules is None:
+            return None
+        latency_s = memberships @ self.latency_s
+        return self.rules.masks(data.texts, data.outcomes.model_ids, latency_s).allowed
 
 
 def draft_table(data: TrainingData, policy: Policy, encoder_id: str, facts: Facts) -> Draft:
@@ -88,7 +97,9 @@ def draft_table(data: TrainingData, policy: Policy, encoder_id: str, facts: Fact
     if policy.max_loss is not None:
         share, seed = _CALIBRATION_SHARE, _CALIBRATION_SEED
         kept_out = in_test(data.prompt_ids, test_share=share, seed=seed)
-    fit = _fit(_train_part(data, ~kept_out), policy)
+    model_ids = data.outcomes.model_ids
+    rules = rule_set(policy.rules, facts.models, model_ids) if policy.rules else None
+    fit = _fit(_train_part(data, ~kept_out), policy, rules)
     certificate = None
     if policy.max_loss is None:
         setting = _tradeoff(fit, policy)
@@ -103,7 +114,7 @@ def _train_part(data: TrainingData, rows: NDArray[np.bool_]) -> TrainingData:
     return replace(train, domains=domains, domain_of=domain_of)
 
 
-def _fit(data: TrainingData, policy: Policy) -> _Fit:
+def _fit(data: TrainingData, policy: Policy, rules: RuleSet | None) -> _Fit:
     assigner, memberships = fitted_memberships(data)
     if assigner is None:
         raise NotReadyError(
@@ -135,6 +146,7 @@ def _fit(data: TrainingData, policy: Policy) -> _Fit:
         cells=cells,
         latency_s=latency_s,
         limits=limits,
+        rules=rules,
         names=names,
     )
 
@@ -157,6 +169,8 @@ def _limited(fit: _Fit) -> Estimates:
     """Return the held-out estimates without models beyond a limit, where another one is left."""
     quality = fit.held_out.quality
     kept = within(quality, fit.memberships @ fit.latency_s, fit.limits) & np.isfinite(quality)
+    allowed = fit.allowed(fit.data, fit.memberships)
+    kept &= True if allowed is None else allowed
     kept |= ~kept.any(axis=1, keepdims=True)
     return replace(fit.held_out, quality=np.where(kept, quality, np.nan))
 
@@ -190,7 +204,9 @@ def _guard_of_buckets(fit: _Fit, z: float, policy: Policy) -> Floats:
 
 
 def _weigh_held_out(fit: _Fit, terms: Terms) -> Weighed:
-    return weigh(fit.held_out, fit.memberships, fit.memberships @ fit.latency_s, terms)
+    latency_s = fit.memberships @ fit.latency_s
+    allowed = fit.allowed(fit.data, fit.memberships)
+    return weigh(fit.held_out, fit.memberships, latency_s, terms, allowed=allowed)
 
 
 def _certified(
@@ -204,6 +220,7 @@ def _certified(
         settings = settings_to_try(_limited(fit), fit.data.outcomes, reference=fit.reference, z=z)
     memberships = assign(kept_out.vectors, fit.assigner).memberships
     estimates = fit.router.estimate(as_prompts(kept_out, memberships))
+    allowed = fit.allowed(kept_out, memberships)
     chosen = np.stack(
         [
             best_columns(
@@ -212,6 +229,7 @@ def _certified(
                     memberships,
                     memberships @ fit.latency_s,
                     _terms(fit, setting, policy),
+                    allowed=allowed,
                 ).utility,
                 estimates.cost_usd,
             )
@@ -247,6 +265,7 @@ def _draft(
             "n_prompts": len(data.prompt_ids),
             "temperature": fit.assigner.temperature,
             "held_out": held_out_json(chosen, outcomes, reference=fit.reference),
+            "rules": None if fit.rules is None else rules_json(fit.rules),
             "certificate": None if certificate is None else certificate_json(certificate),
         },
         buckets=buckets_frame(data.domains, fit.assigner, n_unassigned=n_unassigned, z=terms.z),

@@ -57,6 +57,7 @@ def _digest_of(data: TrainingData, policy: Policy, encoder_id: str, facts: Facts
         data.outcomes.cost_usd.tobytes().hex(),
         data.latency_s.tobytes().hex(),
         repr(sorted(facts.context_tokens.items())),
+        facts.models.select("model_id", "certifications").write_json() if policy.rules else "",
         repr(sorted((model, sorted(has)) for model, has in facts.features.items())),
         data.domains.select("domain_id", "name").write_json(),
         data.domain_of.tobytes().hex(),

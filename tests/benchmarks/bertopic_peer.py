@@ -11,12 +11,13 @@ import sys
 import time
 
 import numpy as np
-from bertopic import BERTopic
 from umap import UMAP
 
 
 def main(source: str, seed: str, target: str) -> None:
     """Fit and write; the defaults with a seed, which they leave out."""
+    from bertopic import BERTopic
+
     data = np.load(source)
     texts = [str(text) for text in data["texts"]]
     started = time.perf_counter()

@@ -209,6 +209,7 @@ def tables(quality_value_usd, **knobs):
         "quality_value_usd": quality_value_usd,
         "temperature": 1.0,
         "policy": as_json(Policy()),
+        "rules": None,
     }
     return meta, conform(buckets, BUCKETS), conform(entries.with_columns(version), TABLE_ENTRIES)
 

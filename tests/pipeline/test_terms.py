@@ -125,3 +125,30 @@ def test_a_cap_without_any_latency_says_what_to_import():
 def test_a_named_fallback_makes_every_limit_feasible():
     """Then the chain answers."""
     feasible(min_quality=0.99, max_latency_s=0.1, fallback=(0,))
+
+
+def chosen_under(allowed, **changes):
+    weighed = weigh(ESTIMATES, MEMBERSHIPS, LATENCY, replace(TERMS, **changes), allowed=allowed)
+    return weighed.utility.argmax(axis=1).tolist(), weighed.fell_back.tolist()
+
+
+def test_rules_leave_models_out():
+    """What a rule does not let pass is no candidate; other prompts are as before."""
+    free = np.ones((2, 3), dtype=bool)
+    assert chosen_under(free) == ([1, 0], [False, False])
+    ruled = np.array([[True, False, True], [True, True, True]])
+    assert chosen_under(ruled) == ([0, 0], [False, False])
+
+
+def test_limits_yield_before_rules_do():
+    """The only model within the rules takes the prompt although it is below the floor."""
+    only_c = np.array([[False, False, True], [True, True, True]])
+    assert chosen_under(only_c, limits=Limits(min_quality=0.6)) == ([2, 0], [True, False])
+    chained = Limits(min_quality=0.6, fallback=(0, 2))
+    assert chosen_under(only_c, limits=chained) == ([2, 0], [True, True])
+
+
+def test_rules_that_leave_nobody_leave_the_reference():
+    """Something has to answer even then."""
+    nobody = np.zeros((2, 3), dtype=bool)
+    assert chosen_under(nobody) == ([0, 0], [True, True])

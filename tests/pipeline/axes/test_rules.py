@@ -5,8 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.axes.reading import read_axes
-from pipeline.axes.rules import AxisRule, apply_rules, parse_rule
-from profiles.errors import UsageError
+from pipeline.axes.rules import (
+    AxisRule,
+    apply_rules,
+    parse_rule,
+    read_rules,
+    rule_set,
+    rules_json,
+)
+from profiles.errors import InfeasibleError, UsageError
 from profiles.tables import MODELS
 
 TEXTS = ["My doctor found an infection, is surgery needed?", "Draw a tree", "ASAP, emergency!"]
@@ -112,3 +119,23 @@ def test_more_rules_never_allow_more(rules):
     """Each rule only takes away."""
     fewer, all_rules = apply(*rules[:-1]), apply(*rules)
     assert not (all_rules.allowed & ~fewer.allowed).any()
+
+
+def test_a_rule_set_judges_texts_by_their_signals():
+    """It keeps what it needs of the models, and comes back from JSON as it was."""
+    known = KNOWN.with_columns(context_tokens=pl.lit(8))
+    rules = rule_set([MEDICAL, URGENT], known, IDS)
+    latency = np.tile([1.0, 3.0, np.nan], (3, 1))
+    found = rules.masks(TEXTS, IDS, latency)
+    assert (found.allowed == apply(MEDICAL, URGENT, latency_s=latency).allowed).all()
+    again = read_rules(rules_json(rules))
+    assert again.rules == rules.rules
+    assert again.models.equals(rules.models)
+
+
+def test_a_rule_that_no_model_can_keep_is_infeasible():
+    """The error names the rule and where to write down what a model has."""
+    with pytest.raises(InfeasibleError, match=r"'sensitivity=legal: certified=legal'.*models file"):
+        rule_set(["sensitivity=legal: certified=legal"], KNOWN, IDS)
+    with pytest.raises(InfeasibleError, match="certified=medical"):
+        rule_set([MEDICAL], KNOWN, ("plain", "unknown"))
