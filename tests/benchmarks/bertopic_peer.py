@@ -11,12 +11,12 @@ import sys
 import time
 
 import numpy as np
-from umap import UMAP
 
 
 def main(source: str, seed: str, target: str) -> None:
     """Fit and write; the defaults with a seed, which they leave out."""
     from bertopic import BERTopic
+    from umap import UMAP
 
     data = np.load(source)
     texts = [str(text) for text in data["texts"]]
