@@ -31,15 +31,25 @@ path = jobs.choose_file("A file with a prompt in each row", key="route")
 left, right = st.columns(2)
 form = left.selectbox("Write it as", _FORMATS, index=_FORMATS.index(".jsonl"))
 column = right.text_input("Column with the prompt (found by itself where it can)")
-mapping = ["--mapping", f"prompt={column}"] if column else []
+budget = st.number_input(
+    "Budget for the whole file, $ (empty: what the table asks for)",
+    min_value=0.0,
+    value=None,
+    step=1.0,
+    help="Never exceeded by expected costs; the job says what one more dollar would buy.",
+)
+options = [
+    *(["--mapping", f"prompt={column}"] if column else []),
+    *(["--budget-usd", f"{budget:g}"] if budget is not None else []),
+]
 stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
 target = jobs.files_folder() / f"{stamp}-{path.name.split('.')[0]}{form}" if path else None
 try_it, route = st.columns(2)
 if try_it.button("Dry run", disabled=path is None, width="stretch"):
-    jobs.start("Counting", ["route", str(path), *mapping, "--dry-run"])
+    jobs.start("Counting", ["route", str(path), *options, "--dry-run"])
 if route.button("Route it", type="primary", disabled=path is None, width="stretch") and target:
     target.parent.mkdir(parents=True, exist_ok=True)
-    jobs.start("Routing", ["route", str(path), "-o", str(target), *mapping])
+    jobs.start("Routing", ["route", str(path), "-o", str(target), *options])
 
 
 def offer(job: Job) -> None:

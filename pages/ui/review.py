@@ -4,13 +4,15 @@ import getpass
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import polars as pl
 import streamlit as st
 
 from pages.ui import format as text
 from pages.ui import reads, shell, shown
 from pipeline.flows import curation
-from pipeline.taxonomy import RETIRED
+from pipeline.taxonomy import RETIRED, in_force
 from profiles.errors import StoreError, UsageError
+from profiles.tables import DOMAIN_EVENTS
 
 MOST_CARDS = 12
 _DONE = "_review_done"
@@ -22,6 +24,19 @@ def choose_actor() -> str:
         "Decided by", getpass.getuser(), key="actor", persist_state="session", width=260
     )
     return (name or "").strip() or getpass.getuser()
+
+
+def offer_undo(actor: str) -> None:
+    """Let the newest decision be taken back, whoever took it; the undo can be taken back too."""
+    decisions = in_force(reads.read(DOMAIN_EVENTS)).filter(pl.col("verb") != "undo")
+    if decisions.is_empty():
+        return
+    newest = decisions.sort("event_id").row(-1, named=True)
+    what = newest["name"] or newest["domain_id"] or f"cluster {newest['cluster_id']}"
+    taken = f"{newest['verb']} {text.shorten(what, longest=44)}, by {newest['actor']}"
+    if st.button(f"Undo: {text.as_markdown(taken)}", icon=":material/undo:"):
+        store, event_id = reads.store(), int(newest["event_id"])
+        act(f"Undone: {taken}", lambda: curation.undo_decision(store, event_id, actor=actor))
 
 
 def card(cluster: Mapping[str, Any], actor: str) -> None:

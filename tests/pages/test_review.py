@@ -59,6 +59,22 @@ def test_rejecting_is_remembered(store, monkeypatch):
     assert app.success
 
 
+def test_the_newest_decision_can_be_taken_back(store, monkeypatch):
+    """The button says what it undoes and whose it was; the cluster waits again."""
+    before = domains_now(store.read(DOMAIN_EVENTS))
+    app = opened("inbox", store.path, monkeypatch)
+    typed(app, "Decided by", "ana")
+    typed(app, "Name of the domain", "wine")
+    press(app, "Approve")
+    (undo,) = [button for button in app.button if button.label.startswith("Undo")]
+    assert all(word in undo.label for word in ("approve wine", "ana"))
+    undo.click().run()
+    assert not app.exception
+    assert newest(store)["verb"] == "undo"
+    assert domains_now(store.read(DOMAIN_EVENTS)).equals(before)
+    assert "Approve" in [button.label for button in app.button]
+
+
 def test_a_name_that_cannot_be_is_refused_on_the_page(store, monkeypatch):
     """The message stands where the decision was taken, and nothing is written."""
     before = store.read(DOMAIN_EVENTS)
