@@ -155,6 +155,7 @@ def one_split(learn: TrainingData, test: TrainingData) -> Split:
             quality=np.concatenate([learn.outcomes.quality, fresh.outcomes.quality]),
             cost_usd=np.concatenate([learn.outcomes.cost_usd, fresh.outcomes.cost_usd]),
         ),
+        latency_s=np.concatenate([learn.latency_s, fresh.latency_s]),
         domains=learn.domains,
         domain_of=np.concatenate([learn.domain_of, np.full(len(fresh.texts), -1)]),
     )
