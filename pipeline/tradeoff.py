@@ -28,6 +28,9 @@ was lucky. Without this margin unseen prompts lost .2 to .6 points on three of f
 a whole standard error hardly anything is saved."""
 
 
+Floats = NDArray[np.float64]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tradeoff:
     """One setting of a router."""
@@ -58,7 +61,7 @@ def at_value(
     held_out
         Held-out estimates of training prompts (`fit_with_held_out`).
     outcomes
-        Outcomes of the same prompts; unknown ones count as the reference model's.
+        Outcomes of the same prompts; unknown ones count as `_mean_gain` says.
     reference
         Column of the model to leave only for an advantage.
     """
@@ -120,9 +123,10 @@ def at_parity(
     chosen = np.stack([choose_at(held_out, setting, reference=reference) for setting in settings])
     rows = np.arange(len(outcomes.quality))
     quality, target = outcomes.quality[rows, chosen], outcomes.quality[:, reference]
-    spare = np.nan_to_num(quality - keep_quality * target)
-    margin = _KEPT_BY * spare.std(axis=1) / np.sqrt(len(rows))
-    kept = spare.mean(axis=1) >= margin
+    spare, error = _mean_gain(
+        quality - keep_quality * target, chosen != reference, _spread(outcomes)
+    )
+    kept = spare >= _KEPT_BY * error
     cost = column_means(outcomes.cost_usd[rows, chosen].T)
     comparable = kept & np.isfinite(cost) & np.isfinite(outcomes.cost_usd[:, reference]).any()
     if not comparable.any():
@@ -136,8 +140,41 @@ def _sure_gain(
 ) -> float:
     """Return the mean gain over the reference model less its standard error, as quality."""
     rows = np.arange(len(chosen))
-    gain = np.nan_to_num(outcomes.quality[rows, chosen] - outcomes.quality[:, reference])
+    gain = outcomes.quality[rows, chosen] - outcomes.quality[:, reference]
     if np.isfinite(setting.quality_value_usd):
         saved = outcomes.cost_usd[:, reference] - outcomes.cost_usd[rows, chosen]
-        gain += np.nan_to_num(saved) / setting.quality_value_usd
-    return float(gain.mean() - gain.std() / np.sqrt(len(gain)))
+        gain = gain + np.nan_to_num(saved) / setting.quality_value_usd
+    mean, error = _mean_gain(gain, chosen != reference, _spread(outcomes))
+    return float(mean - error)
+
+
+def _mean_gain(gain: Floats, moved: NDArray[np.bool_], spread: float) -> tuple[Floats, Floats]:
+    """Return the mean gain over the reference model and its standard error.
+
+    Prompts that leave the reference model with an unknown outcome are taken to gain as much as the
+    known ones that leave it, and to vary as all qualities do: so a model that answered a handful of
+    prompts well has proved nothing. Without any known one the error is infinite.
+
+    Parameters
+    ----------
+    gain
+        Shape (..., n); NaN is unknown.
+    moved
+        Shape (..., n): prompts that leave the reference model.
+    spread
+        Variance of all known qualities.
+    """
+    n = gain.shape[-1]
+    known = np.isfinite(gain)
+    n_moved, n_seen = moved.sum(axis=-1), (moved & known).sum(axis=-1)
+    seen_mean = np.where(moved & known, gain, 0.0).sum(axis=-1) / np.maximum(n_seen, 1)
+    filled = np.where(known, gain, np.where(moved, seen_mean[..., None], 0.0))
+    variance = filled.var(axis=-1) + spread * (n_moved - n_seen) / n
+    scale = np.where(n_moved > 0, n_moved / np.maximum(n_seen, 1), 1.0)
+    unproved = (n_moved > 0) & (n_seen == 0)
+    return filled.mean(axis=-1), np.where(unproved, np.inf, scale * np.sqrt(variance / n))
+
+
+def _spread(outcomes: Outcomes) -> float:
+    known = outcomes.quality[np.isfinite(outcomes.quality)]
+    return float(known.var()) if len(known) else 0.0

@@ -38,7 +38,7 @@ from pipeline.rows import STDIN
 from pipeline.store import Store
 from pipeline.table import table_diff
 from profiles.errors import UsageError
-from profiles.tables import BUCKETS, ROUTING_TABLES, TABLE_ENTRIES
+from profiles.tables import BUCKETS, OUTCOMES, ROUTING_TABLES, TABLE_ENTRIES
 
 _SOME_ROWS_REJECTED = 3
 
@@ -62,7 +62,19 @@ def build(store: Store, encoder_name: str, policy: Policy, *, publish: bool) -> 
     if publish:
         publish_table(store, version)
     _say_certificate(require_table(store, version))
+    _say_left_out(store, version)
     click.echo(version)
+
+
+def _say_left_out(store: Store, version: int) -> None:
+    used = store.read(TABLE_ENTRIES, table_version=version)["model_id"]
+    left_out = sorted({*store.read(OUTCOMES)["model_id"]} - {*used})
+    if left_out:
+        say(
+            f"Not in the table: {', '.join(left_out)}. The policy leaves them out, or their "
+            "quality is known on less than a tenth as many prompts as the best known model's; "
+            "--models names them all the same."
+        )
 
 
 @table_group.command("publish")

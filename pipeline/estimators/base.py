@@ -128,8 +128,8 @@ def cross_estimate(
 def best_single(outcomes: Outcomes, *, among: tuple[str, ...] = ()) -> int:
     """Return the column of the model with the highest mean quality.
 
-    Ties go to the cheaper model, then to the smaller id. A model known on less than a tenth as
-    many prompts as the best known one is passed over: a handful of lucky answers is no evidence.
+    Ties go to the cheaper model, then to the smaller id. Models that are not `known_well` are
+    passed over.
 
     Raises
     ------
@@ -144,11 +144,20 @@ def best_single(outcomes: Outcomes, *, among: tuple[str, ...] = ()) -> int:
     ]
     if not allowed:
         raise ValueError("No model has a known quality.")
-    enough = n_known[allowed].max() / 10.0
     quality = column_means(outcomes.quality)
     cost = np.nan_to_num(column_means(outcomes.cost_usd), nan=np.inf)
-    known_well = [j for j in allowed if n_known[j] >= enough]
-    return min(known_well, key=lambda j: (-quality[j], cost[j], outcomes.model_ids[j]))
+    is_known = known_well(outcomes.columns(tuple(outcomes.model_ids[j] for j in allowed)))
+    well = [j for j, enough in zip(allowed, is_known, strict=True) if enough]
+    return min(well, key=lambda j: (-quality[j], cost[j], outcomes.model_ids[j]))
+
+
+def known_well(outcomes: Outcomes) -> NDArray[np.bool_]:
+    """Tell which models have a quality on a tenth as many prompts as the best known one.
+
+    A handful of lucky answers is no evidence. Shape (n_models,); all where none is known at all.
+    """
+    n_known = np.isfinite(outcomes.quality).sum(axis=0)
+    return n_known >= n_known.max(initial=0) / 10.0
 
 
 def column_means(values: NDArray[np.float64]) -> NDArray[np.float64]:

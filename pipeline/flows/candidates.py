@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import compress
 
 import numpy as np
 import polars as pl
 
 from pipeline.config import Policy
-from pipeline.estimators.base import best_single
+from pipeline.estimators.base import best_single, known_well
 from pipeline.flows.training import TrainingData
 from profiles.catalog import Catalog
 from profiles.errors import NotReadyError, UsageError
@@ -40,6 +41,8 @@ def facts_of(catalog: Catalog) -> Facts:
 def candidates(data: TrainingData, policy: Policy, facts: Facts) -> TrainingData:
     """Keep the models that the policy's lists and facts let pass.
 
+    A model whose quality is known on too few prompts is kept only where the policy names it.
+
     Raises
     ------
     UsageError
@@ -47,10 +50,12 @@ def candidates(data: TrainingData, policy: Policy, facts: Facts) -> TrainingData
     """
     model_ids = data.outcomes.model_ids
     shares = (model_id for model_id, _ in policy.max_share)
-    reference = filter(None, [policy.reference_model_id])
+    reference = [policy.reference_model_id] if policy.reference_model_id else []
     for model_id in (*policy.model_ids, *policy.deny, *policy.fallback, *shares, *reference):
         column_of(model_ids, model_id)
-    kept = [m for m in policy.model_ids or model_ids if m not in policy.deny]
+    known = compress(model_ids, known_well(data.outcomes))
+    usual = sorted({*known, *policy.fallback, *reference})
+    kept = [m for m in policy.model_ids or usual if m not in policy.deny]
     needed, window = frozenset(policy.required_features), policy.min_context_tokens or 0
     kept = [
         model_id

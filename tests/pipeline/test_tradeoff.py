@@ -139,3 +139,33 @@ def test_quality_that_is_kept_by_luck_is_not_kept():
     quality[:50], quality[50:] = [0, 1], [1, 0]
     outcomes = outcomes_of(quality, [[0.04, 0.01]])
     assert parity(estimates(outcomes, flat, error=0.5), outcomes)[1] == [0] * 100
+
+
+def few_known(n_known, quality=1.0):
+    """Return 40 prompts: a is right on 3 of 4, b costs a quarter and is known on a few."""
+    known = np.full((40, 2), NAN)
+    known[:, 0] = np.tile([1, 1, 1, 0], 10)
+    known[:n_known, 1] = quality
+    return outcomes_of(known, [[0.04, 0.01]])
+
+
+@pytest.mark.parametrize("n_known", [0, 1, 3])
+def test_a_handful_of_right_answers_proves_nothing(n_known):
+    """b was never wrong, but hardly asked: the reference keeps every prompt it can lose."""
+    outcomes = few_known(n_known)
+    lucky = estimates(outcomes, [[0.75, 1.0]] * 40, error=0.5)
+    assert parity(lucky, outcomes)[1] == [0] * 40
+
+
+def test_half_of_the_answers_prove_something():
+    """The same model, right on 20 of 20 where a was right on 15, is taken."""
+    outcomes = few_known(20)
+    assert parity(estimates(outcomes, [[0.75, 1.0]] * 40, error=0.1), outcomes)[1] == [1] * 40
+
+
+def test_a_sure_gain_needs_answers():
+    """Quality alone stays with the reference too where the other model was asked once."""
+    outcomes = few_known(1)
+    made = estimates(outcomes, [[0.75, 1.0]] * 40, error=0.5)
+    setting = at_value(made, outcomes, reference=0, quality_value_usd=np.inf)
+    assert choose_at(made, setting, reference=0).tolist() == [0] * 40

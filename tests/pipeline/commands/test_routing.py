@@ -322,3 +322,16 @@ def test_a_rule_without_a_certified_model_is_refused(run):
     code, _, err = run("table", "build", "--rule", "mood=bad: certified=x")
     assert code == 2
     assert "one of the axes complexity" in err
+
+
+def test_a_model_that_was_hardly_asked_is_left_out_aloud(run, tmp_path):
+    """Two right answers of a cheap model move no prompt; --models takes it all the same."""
+    rows = [f"{p.text},tiny,1,0.00001" for p in story(20)[:2]]
+    (tmp_path / "few.csv").write_text("\n".join(["prompt,model,quality,cost_usd", *rows]) + "\n")
+    assert run("import", tmp_path / "few.csv")[0] == 0
+    code, _, err = run("table", "build", "--publish")
+    assert code == 0
+    assert "Not in the table: tiny." in err
+    models = {e["model_id"] for e in json.loads(run("table", "show", "--json")[1])["entries"]}
+    assert models == set(MODELS)
+    assert "Not in the table: medium, small." in run("table", "build", "--models", "large,tiny")[2]
