@@ -1,16 +1,10 @@
 """Give every row of a file its model, and hand the routed file back."""
 
-from datetime import UTC, datetime
-from pathlib import Path
-
 import streamlit as st
 
-from pages.ui import format as text
 from pages.ui import jobs, reads, review, shell
-from pipeline.jobs import Job
 from pipeline.next_step import Step
 
-_MOST_DOWNLOADED = 200_000_000
 _FORMATS = (".csv", ".jsonl", ".parquet")
 
 st.title("Batch")
@@ -40,38 +34,14 @@ budget = st.number_input(
 )
 options = [
     *(["--mapping", f"prompt={column}"] if column else []),
-    *(["--budget-usd", f"{budget:g}"] if budget is not None else []),
+    *(["--budget-usd", str(budget)] if budget is not None else []),
 ]
-stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
-target = jobs.files_folder() / f"{stamp}-{path.name.split('.')[0]}{form}" if path else None
 try_it, route = st.columns(2)
 if try_it.button("Dry run", disabled=path is None, width="stretch"):
     jobs.start("Counting", ["route", str(path), *options, "--dry-run"])
-if route.button("Route it", type="primary", disabled=path is None, width="stretch") and target:
-    target.parent.mkdir(parents=True, exist_ok=True)
+if route.button("Route it", type="primary", disabled=path is None, width="stretch") and path:
+    target = jobs.new_file(path.name.split(".")[0] + form)
     jobs.start("Routing", ["route", str(path), "-o", str(target), *options])
 
-
-def offer(job: Job) -> None:
-    """Offer the file that a job has written here."""
-    if "-o" not in job.arguments:
-        return
-    written = Path(job.arguments[job.arguments.index("-o") + 1])
-    if not written.is_file() or written.parent != jobs.files_folder():
-        return
-    if written.stat().st_size > _MOST_DOWNLOADED:
-        st.caption(
-            f"The routed file is too large for the browser: {text.as_markdown(str(written))}"
-        )
-        return
-    st.download_button(
-        f"Download {text.as_markdown(written.name)}",
-        written.read_bytes,
-        file_name=written.name,
-        key=f"download-{job.job_id}",
-        icon=":material/download:",
-    )
-
-
 st.subheader("Jobs", help="They run on when this page or the server is closed.")
-jobs.panel(("route",), result=offer)
+jobs.panel(("route",), result=jobs.offer_file)

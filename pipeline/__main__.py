@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from profiles.errors import PromptshedError
+from profiles.errors import INTERRUPTED, PromptshedError
 
 _VERBS = {
     "demo": ("demo:demo_command", "The whole loop on real data that ships with a dependency."),
@@ -24,7 +24,6 @@ _VERBS = {
     "app": ("serving:app_command", "Open the dashboard on 127.0.0.1."),
     "doctor": ("serving:doctor_command", "Check versions, store and encoder; say what to do."),
 }
-_INTERRUPTED = 130
 
 
 class _LazyGroup(click.Group):
@@ -66,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("promptshed: interrupted; run the same command again to go on.", err=True)
-        code = _INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         code = 0

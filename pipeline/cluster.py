@@ -2,12 +2,11 @@
 
 Decision: a prompt's density is that of its `min_cluster_size` nearest prompts, but of no more than
 15, as many as UMAP looks at. Left to grow with the cluster size, as HDBSCAN has it, large settings
-smooth neighbouring groups into one: on 11,873 questions of 14 subjects a least size of 100 gave two
-clusters, and with the limit it gives 14. Settings of the same density share one tree, too.
+smooth neighbouring groups into one. Settings of the same density share one tree, too.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -30,8 +29,6 @@ class Clustering:
     """Relative density-based validity in [-1, 1]; NaN with fewer than two clusters."""
     method: str = "eom"
     """How clusters are taken from the tree: by excess of mass, or its leaves."""
-    n_rejoined: int = 0
-    """Prompts that HDBSCAN left out and `rejoin` brought to a cluster."""
 
     @property
     def n_clusters(self) -> int:
@@ -93,42 +90,6 @@ def cluster_prompts(
             trees[n_samples] = _grow(points, n_samples)
         found.append(trees[n_samples].cut(size, method))
     return tuple(found)
-
-
-def rejoin(
-    clustering: Clustering, vectors: NDArray[np.float32], *, left_out_share: float
-) -> Clustering:
-    """Bring prompts that HDBSCAN left out to the cluster with the nearest prototype, where near.
-
-    Near is a cosine that all but `left_out_share` of the cluster's own prompts have at least: what
-    routing accepts as of a domain, too. All others stay unclustered.
-
-    Parameters
-    ----------
-    vectors
-        Shape (n_prompts, n_dims): the unit vectors, not their projection.
-    left_out_share
-        In [0, 1]; 1 brings back none but those nearer than every own prompt.
-    """
-    ids, n_clusters = clustering.cluster_ids, clustering.n_clusters
-    outside = np.flatnonzero(ids == NOISE)
-    if n_clusters == 0 or len(outside) == 0:
-        return clustering
-    own = [vectors[ids == k] for k in range(n_clusters)]
-    sums = np.stack([rows.sum(axis=0, dtype=np.float64) for rows in own])
-    prototypes = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
-    radii = np.array(
-        [
-            np.quantile(rows @ prototype, left_out_share)
-            for rows, prototype in zip(own, prototypes, strict=True)
-        ]
-    )
-    similarity = vectors[outside] @ prototypes.T
-    nearest = np.argmax(similarity, axis=1)
-    is_near = similarity[np.arange(len(outside)), nearest] >= radii[nearest]
-    joined = ids.copy()
-    joined[outside[is_near]] = nearest[is_near]
-    return replace(clustering, cluster_ids=_by_falling_size(joined), n_rejoined=int(is_near.sum()))
 
 
 def stabilities(

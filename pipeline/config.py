@@ -24,8 +24,6 @@ class ClusterConfig:
     method: Literal["eom", "leaf"] = "eom"
     """How clusters are taken from the tree: by excess of mass, or its leaves, which cut an even
     group to pieces."""
-    left_out_share: float = 0.05
-    """An unclustered prompt is brought to a cluster if it is nearer than this share of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,15 +19,13 @@ from pathlib import Path
 
 from pipeline.atomic import replaced_file
 from pipeline.progress import watched
-from profiles.errors import UsageError
+from profiles.errors import INTERRUPTED, SOME_ROWS_REJECTED, UsageError
 
 RUNNING, DONE, FAILED, CANCELLED, DIED = "running", "done", "failed", "cancelled", "died"
 _JOB_ID = "PROMPTSHED_JOB"
 _KEPT = 100
 _LEAST_BETWEEN_WRITES_S = 0.5
-_INTERRUPTED = 130
-_SOME_ROWS_REJECTED = 3
-_FINE = {0, _SOME_ROWS_REJECTED}
+_FINE = {0, SOME_ROWS_REJECTED}
 _LOG_TAIL_BYTES = 4000
 _CLOCK_SLACK_S = 5.0
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
@@ -56,7 +54,7 @@ class Job:
         """Return running, done, failed, cancelled, or died (killed without a word)."""
         if self.exit_code is None:
             return RUNNING if _is_alive(self) else DIED
-        if self.exit_code == _INTERRUPTED:
+        if self.exit_code == INTERRUPTED:
             return CANCELLED
         return DONE if self.exit_code in _FINE else FAILED
 
@@ -152,7 +150,7 @@ def recorded(
         with watched(record.count):
             yield record.end
     except KeyboardInterrupt:
-        record.end(_INTERRUPTED)
+        record.end(INTERRUPTED)
         raise
     except BaseException as error:
         record.end(getattr(error, "exit_code", 1))

@@ -1,5 +1,8 @@
 """The errors raised on purpose: each says what was expected, what was found and what to do next."""
 
+SOME_ROWS_REJECTED, GATE_FAILED, INTERRUPTED = 3, 4, 130
+"""Exit codes of what is no error; those of errors stand with them."""
+
 
 class PromptshedError(Exception):
     """Something the user can act on; the command line prints it and exits with `exit_code`."""

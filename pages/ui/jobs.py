@@ -1,12 +1,16 @@
 """Long verbs started from a page: their progress, their output, and how to stop them."""
 
+import os
+import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import streamlit as st
 
 from pages.ui import format as text
 from pages.ui import reads, review
+from pipeline.atomic import replaced_file
 from pipeline.jobs import (
     CANCELLED,
     DIED,
@@ -23,6 +27,8 @@ from pipeline.jobs import (
 
 _POLL_EVERY = "1s"
 _MOST_SHOWN = 6
+_MOST_DOWNLOADED = 200_000_000
+_UNSAFE = re.compile(r"[^\w.-]+")
 _KINDS = ("csv", "jsonl", "ndjson", "parquet", "gz", "zst")
 _ICONS = {
     RUNNING: ":material/progress_activity:",
@@ -43,6 +49,13 @@ def files_folder() -> Path:
     return folder_of(reads.store().path.resolve()) / "files"
 
 
+def new_file(name: str) -> Path:
+    """Return a path for a file of this name that no job has yet; its folder is made."""
+    folder = files_folder() / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / _safe(name)
+
+
 def choose_file(label: str, *, key: str) -> Path | None:
     """Let a file be uploaded, or named where it lies on the server; None if there is none yet."""
     uploaded = st.file_uploader(label, type=_KINDS, key=f"{key}-upload")
@@ -53,18 +66,49 @@ def choose_file(label: str, *, key: str) -> Path | None:
         help="For files too large to upload: nothing is copied.",
     )
     if uploaded is not None:
-        folder = files_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / Path(uploaded.name).name
-        path.write_bytes(uploaded.getbuffer())
-        return path
+        return _kept(uploaded.file_id, uploaded.name, uploaded.getbuffer())
     if not named:
         return None
-    path = Path(named).expanduser()
+    path = Path(os.path.expanduser(named))  # noqa: PTH111 - leaves an unknown user's name as it is
     if not path.is_file():
         st.error(f"There is no file at {text.as_markdown(named)}.")
         return None
     return path.resolve()
+
+
+def _kept(upload_id: str, name: str, content: memoryview) -> Path:
+    """Write an upload once, whole, under its own name: a job may be reading it by now."""
+    folder = files_folder() / _safe(upload_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _safe(name)
+    if not path.exists():
+        with replaced_file(path) as temporary:
+            temporary.write_bytes(content)
+    return path
+
+
+def _safe(name: str) -> str:
+    """Return a file name without folders or anything a shell or a file system trips over."""
+    return _UNSAFE.sub("-", Path(name).name).lstrip(".-") or "file"
+
+
+def offer_file(job: Job) -> None:
+    """Offer the file that a job has written into `files_folder`, and no other one."""
+    if "-o" not in job.arguments:
+        return
+    written = Path(job.arguments[job.arguments.index("-o") + 1]).resolve()
+    if not written.is_file() or not written.is_relative_to(files_folder()):
+        return
+    if written.stat().st_size > _MOST_DOWNLOADED:
+        st.caption(f"Too large for the browser: {text.as_markdown(str(written))}")
+        return
+    st.download_button(
+        f"Download {text.as_markdown(written.name)}",
+        written.read_bytes,
+        file_name=written.name,
+        key=f"download-{job.job_id}",
+        icon=":material/download:",
+    )
 
 
 def panel(verbs: Sequence[str], *, result: Callable[[Job], None] | None = None) -> None:

@@ -11,7 +11,7 @@ from pages.ui import format as text
 from pages.ui import reads, shell, shown
 from pipeline.flows import curation
 from pipeline.taxonomy import RETIRED, in_force
-from profiles.errors import StoreError, UsageError
+from profiles.errors import PromptshedError
 from profiles.tables import DOMAIN_EVENTS
 
 MOST_CARDS = 12
@@ -125,7 +125,7 @@ def act(done: str, decide: Callable[[], object]) -> None:
     """Carry a decision out and start the page anew; a refusal is shown instead."""
     try:
         decide()
-    except (UsageError, StoreError) as error:
+    except PromptshedError as error:
         st.error(text.as_markdown(str(error)))
         return
     st.session_state[_DONE] = done

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pipeline.artefact import SCHEMA_FILE, Artefact, table_json, table_tensors
+from pipeline.config import digest
 from pipeline.flows.tables import current_version, require_table
 from pipeline.store import Store
 from pipeline.table import routing_model
@@ -63,7 +64,7 @@ def _artefact(store: Store, version: int) -> Artefact:
 def _tagged(request: Request, artefact: Artefact, answer: Callable[[], Response]) -> Response:
     """Answer with a tag that changes with the table and its state; or say that nothing changed."""
     meta = artefact.meta
-    tag = f'"{meta["table_version"]}-{meta["input_digest"]}-{"p" if meta["published_at"] else "d"}"'
+    tag = f'"{digest(*map(str, meta.values()))}"'
     known = request.headers.get("if-none-match", "")
     response = Response(status_code=304) if tag in known.split(", ") else answer()
     response.headers["ETag"] = tag

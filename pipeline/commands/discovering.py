@@ -105,10 +105,7 @@ def _print_trials(trials: Sequence[Mapping[str, Any]]) -> None:
             for trial in trials
         ],
     )
-    for trial in trials:
-        if trial["chosen"]:
-            say(
-                "Chosen (*): the least sum of the unclustered share and 1 / clusters, the share "
-                f"of an average cluster. Then {trial['n_rejoined']:,} unclustered prompts rejoined "
-                "the nearest cluster, as near to it as 95 % of its own."
-            )
+    say(
+        "Chosen (*): the least sum of the unclustered share and 1 / clusters, the share of an "
+        "average cluster."
+    )

@@ -40,9 +40,8 @@ from pipeline.scores import Evaluation
 from pipeline.store import Store
 from pipeline.strong_weak import read_target
 from pipeline.tagger import Endpoint
-from profiles.errors import UsageError
+from profiles.errors import GATE_FAILED, UsageError
 
-_GATE_FAILED = 4
 _BASELINES = ("best_single", "cheapest", "random")
 """What routers are compared with; they pass no gate."""
 
@@ -132,7 +131,7 @@ def evaluate_command(
             say(f"Left out: {model_id} ({reason}).")
         shown = evaluation_json(evaluation, asked)
         print_json(shown) if as_json else print_evaluation(evaluation)
-        return 0 if fail_under is None or _passes(evaluation, fail_under) else _GATE_FAILED
+        return 0 if fail_under is None or _passes(evaluation, fail_under) else GATE_FAILED
     return 0
 
 

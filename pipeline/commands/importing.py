@@ -15,10 +15,8 @@ from pipeline.ingest import Ingest, read_file, read_mapping, write_rejects
 from pipeline.mapping import describe
 from pipeline.scale import SCALES
 from pipeline.store import Store
-from profiles.errors import UsageError
+from profiles.errors import SOME_ROWS_REJECTED, UsageError
 from profiles.tables import IMPORTS, OUTCOMES
-
-_SOME_ROWS_REJECTED = 3
 
 
 @click.command("import")
@@ -62,7 +60,7 @@ def import_files(
         say(_sentence(reports[-1], dry_run=dry_run))
     if as_json:
         print_json(reports)
-    return _SOME_ROWS_REJECTED if any(report["n_rejected"] for report in reports) else 0
+    return SOME_ROWS_REJECTED if any(report["n_rejected"] for report in reports) else 0
 
 
 def _save(store: Store, ingest: Ingest, *, replace: bool) -> dict[str, int]:

@@ -37,10 +37,8 @@ from pipeline.progress import progress_bar
 from pipeline.rows import STDIN
 from pipeline.store import Store
 from pipeline.table import table_diff
-from profiles.errors import UsageError
+from profiles.errors import SOME_ROWS_REJECTED, UsageError
 from profiles.tables import BUCKETS, OUTCOMES, ROUTING_TABLES, TABLE_ENTRIES
-
-_SOME_ROWS_REJECTED = 3
 
 
 @click.group("table")
@@ -236,7 +234,7 @@ def route_command(
             | {"path": str(summary.path) if summary.path else None}
             | ({"quality_for_a_dollar": spending.quality_for_a_dollar} if spending else {})
         )
-    return _SOME_ROWS_REJECTED if summary.n_rejected else 0
+    return SOME_ROWS_REJECTED if summary.n_rejected else 0
 
 
 @contextmanager

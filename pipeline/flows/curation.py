@@ -126,7 +126,7 @@ def merge(
         [find_domain(present, domain) for domain in domains],
         _sign(actor, reason),
         name=None if name is None else domain_name(name),
-        run_id=latest_run(store) if store.count(RUNS) else None,
+        run_id=_latest_run(store),
     )
     return _save(store, drafted)[0]
 
@@ -152,7 +152,7 @@ def split_by_prompts(
     part = Group(
         name=domain_name(name),
         prompt_ids=sorted(set(prompt_ids)),
-        run_id=latest_run(store) if store.count(RUNS) else None,
+        run_id=_latest_run(store),
     )
     drafted = split_domain(events, store.read(MEMBER_SETS), row, [part], _sign(actor, reason))
     return _save(store, drafted)
@@ -193,7 +193,7 @@ def split_by_clusters(
             f"The {len(ids)} prompts of domain {row['domain_id']} form no two groups. Try a "
             "smaller --min-cluster-size, or choose prompts yourself with --prompts."
         )
-    run_id = latest_run(store) if store.count(RUNS) else None
+    run_id = _latest_run(store)
     parts = [
         Group(
             name=label.name,
@@ -245,6 +245,10 @@ def domains_from_labels(store: Store, *, actor: str, least_prompts: int = 2) -> 
 
 def _sign(actor: str, reason: str | None = None) -> Signature:
     return Signature(actor=actor, at=now(), reason=reason)
+
+
+def _latest_run(store: Store) -> str | None:
+    return latest_run(store) if store.count(RUNS) else None
 
 
 def _save(store: Store, drafted: Draft) -> list[str]:

@@ -14,7 +14,6 @@ from pipeline.cluster import (
     Clustering,
     choose_granularity,
     cluster_prompts,
-    rejoin,
     stabilities,
     sweep_sizes,
 )
@@ -36,10 +35,9 @@ class Grouping:
     """Prompts in named clusters."""
 
     clustering: Clustering
+    """The granularity that was chosen."""
     tried: tuple[Clustering, ...]
     """Every granularity that was tried."""
-    chosen: Clustering
-    """The one of them that `clustering` is made of, before unclustered prompts rejoin."""
     labels: tuple[ClusterLabel, ...]
     """One for each cluster."""
 
@@ -78,7 +76,7 @@ def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
         "n_prompts": len(ids),
         "n_clusters": clustering.n_clusters,
         "n_unclustered": int(np.sum(clustering.cluster_ids < 0)),
-        "sweep": json.dumps([_trial(c, found) for c in found.tried]),
+        "sweep": json.dumps([_trial(c, chosen=clustering) for c in found.tried]),
         "duration_s": time.monotonic() - started,
     }
     clusters = _clusters_frame(run_id, ids, clustering, found.labels)
@@ -94,10 +92,9 @@ def cluster_vectors(
     """Project, cluster and name prompts, whose rows are sorted by prompt_id."""
     points = cluster_coordinates(vectors, config.project)
     tried = _sweep(points, config, methods=(config.cluster.method,))
-    chosen = choose_granularity(tried)
-    clustering = rejoin(chosen, vectors, left_out_share=config.cluster.left_out_share)
+    clustering = choose_granularity(tried)
     labels = label_clusters(texts, vectors, clustering.cluster_ids)
-    return Grouping(clustering=clustering, tried=tried, chosen=chosen, labels=labels)
+    return Grouping(clustering=clustering, tried=tried, labels=labels)
 
 
 def latest_run(store: Store) -> str:
@@ -123,15 +120,12 @@ def sweep(store: Store, encoder: Encoder, config: DiscoverConfig) -> list[dict[s
         As the `sweep` of a run, with `stability` (see `pipeline.cluster.stabilities`).
     """
     ids, texts = _all_prompts(store)
-    vectors = vectors_of(store, encoder, ids, texts)
-    points = cluster_coordinates(vectors, config.project)
+    points = cluster_coordinates(vectors_of(store, encoder, ids, texts), config.project)
     tried = _sweep(points, config, methods=METHODS)
     chosen = choose_granularity([c for c in tried if c.method == config.cluster.method])
-    joined = rejoin(chosen, vectors, left_out_share=config.cluster.left_out_share)
     stability = stabilities(points, tried, n_draws=_N_DRAWS, seed=config.project.seed)
-    found = Grouping(clustering=joined, tried=tried, chosen=chosen, labels=())
     return [
-        _trial(c, found) | {"stability": float(value)}
+        _trial(c, chosen=chosen) | {"stability": float(value)}
         for c, value in zip(tried, stability, strict=True)
     ]
 
@@ -144,16 +138,14 @@ def _sweep(
     return cluster_prompts(points, min_cluster_sizes=sizes, methods=methods)
 
 
-def _trial(clustering: Clustering, found: Grouping) -> dict[str, object]:
-    is_chosen = clustering is found.chosen
+def _trial(clustering: Clustering, *, chosen: Clustering) -> dict[str, object]:
     return {
         "min_cluster_size": clustering.min_cluster_size,
         "method": clustering.method,
         "n_clusters": clustering.n_clusters,
         "unclustered_share": clustering.unclustered_share,
         "validity": None if np.isnan(clustering.validity) else clustering.validity,
-        "chosen": is_chosen,
-        "n_rejoined": found.clustering.n_rejoined if is_chosen else None,
+        "chosen": clustering is chosen,
     }
 
 

@@ -7,8 +7,8 @@ Each file holds prompts with a label, in any form that `promptshed import` reads
 encoded once; every method gets the same vectors and texts, and runs in a process of its own.
 BERTopic runs only with `--peer`, the Python of an environment that has it: see `bertopic_peer.py`.
 
-Rows: ours with the default settings; ours before unclustered prompts rejoin a cluster; BERTopic's
-defaults; k-means with as many clusters as there are labels, which no one has in practice.
+Rows: ours with the default settings; BERTopic's defaults;
+k-means with as many clusters as there are labels, which no one has in practice.
 
 Columns: NMI (arithmetic) and ARI over all prompts, the unclustered counted as one group, means
 over the seeds with their range; clusters, against the labels in the heading; `out`, the share
@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
@@ -50,8 +50,6 @@ class Result:
     """What one method made of one file with one seed."""
 
     labels: NDArray[np.int64]
-    strict: NDArray[np.int64] | None
-    """Ours alone: the labels before unclustered prompts rejoined a cluster."""
     seconds: float
     peak_mb: float
 
@@ -92,8 +90,6 @@ def report(path: Path, store: Store, *, peer: Path | None, n_seeds: int) -> str:
             name: [run(command, seed, source) for seed in range(n_seeds)]
             for name, command in commands(peer).items()
         }
-    strict = [replace(one, labels=one.strict) for one in found["ours"] if one.strict is not None]
-    found = {"ours": found["ours"], "ours, none rejoined": strict} | found
     heading = (
         f"## {path.stem}\n\n{len(truth):,} prompts, {len(set(truth))} labels, {n_seeds} seeds.\n"
     )
@@ -117,7 +113,6 @@ def run(command: Sequence[str], seed: int, source: Path) -> Result:
     with np.load(target) as data:
         return Result(
             labels=data["labels"],
-            strict=data.get("strict"),
             seconds=float(data["seconds"]),
             peak_mb=float(data["peak_mb"]),
         )
@@ -128,17 +123,14 @@ def work(method: str, seed: int, source: Path, target: str) -> None:
     with np.load(source) as data:
         texts, vectors, truth = data["texts"].tolist(), data["vectors"], data["truth"]
     started = time.perf_counter()
-    strict = None
     if method != "ours":
         labels = KMeans(len(set(truth)), random_state=seed).fit_predict(vectors)
     else:
         config = DiscoverConfig(project=ProjectConfig(seed=seed))
-        found = cluster_vectors(texts, vectors, config)
-        labels, strict = found.clustering.cluster_ids, found.chosen.cluster_ids
+        labels = cluster_vectors(texts, vectors, config).clustering.cluster_ids
     seconds = time.perf_counter() - started
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    before = {} if strict is None else {"strict": strict}
-    np.savez(target, labels=labels, seconds=seconds, peak_mb=peak_mb, **before)
+    np.savez(target, labels=labels, seconds=seconds, peak_mb=peak_mb)
 
 
 def rows(found: Mapping[str, Sequence[Result]], truth: NDArray[np.str_]) -> list[str]:

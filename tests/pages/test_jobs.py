@@ -76,7 +76,8 @@ def test_only_files_written_here_are_offered(store, tmp_path, monkeypatch):
     """A record that names any other file of the machine gives no download."""
     files = folder_of(store.path) / "files"
     files.mkdir(parents=True)
-    for path, n_offered in ((files / "routed.csv", 1), (tmp_path / "secret.csv", 1)):
+    sneaky = files / ".." / ".." / "secret.csv"
+    for path, n_offered in ((files / "routed.csv", 1), (tmp_path / "secret.csv", 1), (sneaky, 1)):
         path.write_text("a\n1\n")
         with recorded(store.path, ["route", "in.csv", "-o", str(path)], alone=False) as end:
             end(0)
@@ -97,18 +98,66 @@ def test_a_job_that_fails_shows_why(store, tmp_path, monkeypatch):
     assert "was built with the encoder words:1" in codes(app.run())
 
 
-def test_uploads_keep_no_folder_of_their_name(store, monkeypatch):
-    """A name with a path in it stays inside the folder of files."""
+class Upload:
+    """What Streamlit hands over; it can be read as often as the page runs."""
 
-    class Upload:
-        name = "../../evil.csv"
+    file_id = "../id-1"
 
-        def getbuffer(self):
-            return b"prompt\nHi\n"
+    def __init__(self, name, content=b"prompt\nHi\n"):
+        self.name, self.content = name, content
 
+    def getbuffer(self):
+        return memoryview(self.content)
+
+
+@pytest.fixture
+def upload(store, monkeypatch):
+    """Return a function that uploads and gives the kept path."""
     monkeypatch.setenv("PROMPTSHED_STORE", str(store.path))
-    monkeypatch.setattr("streamlit.file_uploader", lambda *_a, **_k: Upload())
     monkeypatch.setattr("streamlit.text_input", lambda *_a, **_k: "")
-    path = choose_file("File", key="x")
-    assert path == folder_of(store.path.resolve()) / "files" / "evil.csv"
+
+    def give(*arguments):
+        monkeypatch.setattr("streamlit.file_uploader", lambda *_a, **_k: Upload(*arguments))
+        return choose_file("File", key="x")
+
+    return give
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("logs.csv", "logs.csv"),
+        ("../../evil.csv", "evil.csv"),
+        ("..", "file"),
+        ("a\0b;$(rm).csv", "a-b-rm-.csv"),
+        ("=cmd().csv", "cmd-.csv"),
+    ],
+)
+def test_an_upload_stays_in_its_folder(upload, store, name, kept):
+    """Whatever its name holds, it is one file beside the store."""
+    path = upload(name)
+    assert path.name == kept
+    assert path.parent.parent == folder_of(store.path.resolve()) / "files"
     assert path.read_bytes() == b"prompt\nHi\n"
+
+
+def test_an_upload_is_written_once(upload):
+    """The page runs again while a job reads the file: it must stay as it is."""
+    path = upload("logs.csv")
+    written = path.stat().st_mtime_ns
+    assert upload("logs.csv") == path
+    assert path.stat().st_mtime_ns == written
+
+
+@pytest.mark.model
+def test_a_budget_is_handed_over_to_the_cent(store, tmp_path, monkeypatch):
+    """Rounding it up would spend more than was allowed."""
+    path = tmp_path / "in.csv"
+    path.write_text("prompt\nHi\n")
+    app = opened("batch", store.path, monkeypatch)
+    typed(app, "Or a path on this machine", str(path))
+    app.number_input[0].set_value(1234567.89).run()
+    press(app, "Route it")
+    given = ended(store).arguments
+    assert given[given.index("--budget-usd") + 1] == "1234567.89"
+    assert not app.exception

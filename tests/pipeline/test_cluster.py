@@ -8,7 +8,6 @@ from pipeline.cluster import (
     Clustering,
     choose_granularity,
     cluster_prompts,
-    rejoin,
     stabilities,
     sweep_sizes,
 )
@@ -138,32 +137,6 @@ def test_a_shared_tree_is_hdbscan(method):
         assert adjusted_rand_score(model.labels_, found.cluster_ids) == 1.0
         assert found.validity == pytest.approx(model.relative_validity_)
         assert (found.min_cluster_size, found.method) == (size, method)
-
-
-ROUND = np.array([[1, 0], [0.8, 0.6], [0.8, -0.6], [0, 1], [0.96, 0.28], [-1, 0]], np.float32)
-
-
-def test_rejoining_by_hand():
-    """The prototype of 0 is (1, 0) and its least cosine .8: .96 is near, the opposite is not."""
-    left = clustering([0, 0, 0, 1, NOISE, NOISE], 2)
-    joined = rejoin(left, ROUND, left_out_share=0.0)
-    assert joined.cluster_ids.tolist() == [0, 0, 0, 1, 0, NOISE]
-    assert (joined.n_rejoined, left.n_rejoined) == (1, 0)
-    assert rejoin(left, ROUND, left_out_share=1.0).cluster_ids.tolist() == [0, 0, 0, 1, -1, -1]
-
-
-def test_clusters_stay_numbered_by_size():
-    """The cluster that grows past another takes its number."""
-    left = clustering([0, 1, NOISE, NOISE], 2)
-    vectors = np.array([[0, 1], [1, 0], [1, 0], [1, 0]], dtype=np.float32)
-    assert rejoin(left, vectors, left_out_share=0.05).cluster_ids.tolist() == [1, 0, 0, 0]
-
-
-@pytest.mark.parametrize("ids", [[0, 0, 0, 1, 1, 1], [NOISE] * 6], ids=["none out", "all out"])
-def test_nothing_to_rejoin(ids):
-    """Without an unclustered prompt or without a cluster nothing changes."""
-    left = clustering(ids)
-    assert rejoin(left, ROUND, left_out_share=0.05) is left
 
 
 def test_separated_blobs_are_stable():

@@ -59,6 +59,7 @@ def test_what_is_not_there_is_404_and_nothing_can_be_written(address):
     status, _, body = fetched(f"{address}/9")
     assert status == 404
     assert "promptshed table list" in json.loads(body)["error"]
+    assert fetched(f"{address}/{10**30}")[0] == 404
     assert requests.post(address, json={}, timeout=30).status_code == 405
 
 

@@ -1,6 +1,5 @@
 import contextlib
 import json
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,32 +7,10 @@ import yaml
 
 from pipeline import store as store_module
 from pipeline.flows.curation import rename_domain
-from pipeline.ingest import read_file
 from pipeline.store import Store
 from profiles.errors import StoreError
 from profiles.tables import DOMAIN_EVENTS
-from tests.support import run_command, skip_umap, story, story_csv, use_fake_encoder
-
-
-@pytest.fixture(scope="module")
-def imported(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("imported")
-    (folder / "in.csv").write_text(story_csv(story(20)), encoding="utf-8")
-    store = Store(path=folder / "store.duckdb")
-    store.append(*read_file(folder / "in.csv").tables())
-    return store.path
-
-
-@pytest.fixture
-def run(imported, tmp_path, capsys, monkeypatch):
-    use_fake_encoder(monkeypatch)
-    skip_umap(monkeypatch)
-    path = shutil.copy(imported, tmp_path / "store.duckdb")
-
-    def run(*arguments):
-        return run_command(capsys, *arguments, "--store", path)
-
-    return run
+from tests.support import run_command, use_fake_encoder
 
 
 def ids(out):
