@@ -6,6 +6,7 @@ cannot be read at all is an `InputFileError`.
 
 import csv
 import io
+import json
 import shutil
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.chunks import Chunk, CsvChunk, JsonChunk, ParquetChunk, Reject
-from pipeline.formats import CSV, JSONL, PARQUET, SUPPORTED, codec_of, kind_of
+from pipeline.formats import CSV, DOCUMENT, JSONL, PARQUET, SUPPORTED, codec_of, kind_of
 from pipeline.records import BOM, Lines, Record, csv_records, json_records, read_header
 from profiles.errors import InputFileError, UsageError
 
@@ -76,6 +77,8 @@ def open_source(path: str | Path) -> Iterator[Source]:
         with local.open("rb") as stream:
             codec = codec_of(stream.read(_HEAD_BYTES))
         kind = kind_of(_head(local, codec, name), name)
+        if kind == DOCUMENT:
+            kind, codec, local = JSONL, None, _write_lines(local, codec, Path(folder))
         source = Source(name=name, path=local, kind=kind, codec=codec, columns=())
         if kind == PARQUET:
             yield _inspect_parquet(source, Path(folder))
@@ -139,6 +142,23 @@ def _local_file(path: str | Path, folder: Path) -> Path:
     if is_empty:
         raise InputFileError(f"{path}: expected rows, found an empty file. Export it again.")
     return local
+
+
+def _write_lines(path: Path, codec: str | None, folder: Path) -> Path:
+    """Write a JSON document as JSON Lines: the items of an array, or the one object that it is."""
+    with _byte_stream(path, codec) as stream:
+        try:
+            value = json.load(stream)
+        except (ValueError, RecursionError, OSError) as error:
+            raise InputFileError(
+                f"{path}: expected one JSON document, or one object on each line, found: {error}. "
+                "Export or download the file again."
+            ) from error
+    lines = folder / "document.jsonl"
+    items = value if isinstance(value, list) else [value]
+    with lines.open("w", encoding="utf-8") as copy:
+        copy.writelines(json.dumps(item) + "\n" for item in items)
+    return lines
 
 
 @contextmanager
