@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +82,9 @@ class Policy:
     fallback: tuple[str, ...] = ()
     """Models, first choice first, for prompts that none can take within the limits, and for
     unassigned ones. Empty: the reference model, and a limit that cannot be kept is an error."""
+    locks: tuple[tuple[str, str], ...] = ()
+    """Domains, by name or id, whose prompts all go to one model: whatever limits say, but not
+    against a rule."""
     max_loss: float | None = None
     """Certify that the mean loss of quality against the reference model is at most this; None:
     no certificate."""
@@ -89,6 +92,15 @@ class Policy:
     """Largest chance that the certificate is wrong."""
     priced_on: str | None = None
     """Day whose list prices the costs were taken at, as YYYY-MM-DD; None: as recorded."""
+
+
+def read_policy(text: str) -> Policy:
+    """Return the policy that `as_json` wrote."""
+
+    def frozen(value: Any) -> Any:  # noqa: ANN401 - any JSON
+        return tuple(frozen(item) for item in value) if isinstance(value, list) else value
+
+    return Policy(**{name: frozen(value) for name, value in json.loads(text).items()})
 
 
 def as_json(config: object) -> str:

@@ -85,6 +85,13 @@ _OPTIONS = (
         "limits, and for prompts unlike every domain.",
     ),
     click.option(
+        "--lock",
+        "locks",
+        multiple=True,
+        metavar="DOMAIN=MODEL",
+        help="Send all prompts of a domain to one model, whatever the estimates and limits say.",
+    ),
+    click.option(
         "--max-loss",
         type=click.FloatRange(0.0, 1.0, max_open=True),
         help="Certify that quality falls by at most this (0.01 is one point) against the safe "
@@ -101,7 +108,8 @@ _OPTIONS = (
 _NAMES = (
     "quality_value_usd", "keep_quality", "models", "deny", "required_features",
     "min_context_tokens", "reference", "router", "loss_ratios",
-    "min_quality", "max_latency_s", "rules", "max_shares", "fallback", "max_loss", "alpha",
+    "min_quality", "max_latency_s", "rules", "max_shares", "fallback", "locks",
+    "max_loss", "alpha",
 )  # fmt: skip
 
 
@@ -139,6 +147,7 @@ def _policy(given: Mapping[str, Any]) -> Policy:
         rules=tuple(sorted(str(parse_rule(text)) for text in given["rules"])),
         max_share=tuple(sorted(shares.items())),
         fallback=_listed(given["fallback"]),
+        locks=tuple(sorted(_lock_of(text) for text in given["locks"])),
         max_loss=given["max_loss"],
         alpha=given["alpha"],
     )
@@ -156,6 +165,13 @@ def max_shares_of(texts: Sequence[str]) -> dict[str, float]:
     if "" in shares or not all(0.0 <= share <= 1.0 for share in shares.values()):
         raise UsageError("--max-share expects MODEL=SHARE with a share from 0 to 1.")
     return shares
+
+
+def _lock_of(text: str) -> tuple[str, str]:
+    domain, _, model_id = (part.strip() for part in text.partition("="))
+    if not (domain and model_id):
+        raise UsageError(f"--lock expects DOMAIN=MODEL, found {text!r}.")
+    return domain, model_id
 
 
 def _listed(text: str | None) -> tuple[str, ...]:

@@ -51,10 +51,12 @@ def candidates(data: TrainingData, policy: Policy, facts: Facts) -> TrainingData
     model_ids = data.outcomes.model_ids
     shares = (model_id for model_id, _ in policy.max_share)
     reference = [policy.reference_model_id] if policy.reference_model_id else []
-    for model_id in (*policy.model_ids, *policy.deny, *policy.fallback, *shares, *reference):
+    locked = [model_id for _, model_id in policy.locks]
+    named = (*policy.model_ids, *policy.deny, *policy.fallback, *shares, *reference, *locked)
+    for model_id in named:
         column_of(model_ids, model_id)
     known = compress(model_ids, known_well(data.outcomes))
-    usual = sorted({*known, *policy.fallback, *reference})
+    usual = sorted({*known, *policy.fallback, *reference, *locked})
     kept = [m for m in policy.model_ids or usual if m not in policy.deny]
     needed, window = frozenset(policy.required_features), policy.min_context_tokens or 0
     kept = [
@@ -63,7 +65,7 @@ def candidates(data: TrainingData, policy: Policy, facts: Facts) -> TrainingData
         if needed <= facts.features.get(model_id, frozenset())
         and window <= facts.context_tokens.get(model_id, 0)
     ]
-    outside = sorted({*policy.fallback, *(m for m, _ in policy.max_share)} - set(kept))
+    outside = sorted({*policy.fallback, *locked, *(m for m, _ in policy.max_share)} - set(kept))
     if not kept or outside:
         raise UsageError(_why_none(outside))
     columns = [model_ids.index(model_id) for model_id in sorted(kept)]

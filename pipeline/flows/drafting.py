@@ -33,6 +33,7 @@ from pipeline.taxonomy import present_rows
 from pipeline.terms import Limits, Terms, Weighed, require_feasible, weigh, within
 from pipeline.tradeoff import Tradeoff, at_parity, at_value, settings_to_try
 from profiles.errors import NotReadyError, UsageError
+from profiles.profile import UNASSIGNED
 
 Floats = NDArray[np.float64]
 _ROUTERS: Mapping[str, type[Stack] | type[DomainTable]] = {"stack": Stack, "table": DomainTable}
@@ -66,6 +67,8 @@ class _Fit:
     latency_s: Floats
     """Shape (n_buckets, n_models)."""
     limits: Limits
+    locks: NDArray[np.int64]
+    """As in `Terms`."""
     rules: RuleSet | None
     names: tuple[str, ...]
     """Of the buckets."""
@@ -134,7 +137,7 @@ def _fit(data: TrainingData, policy: Policy, rules: RuleSet | None) -> _Fit:
         max_latency_s=policy.max_latency_s,
         fallback=tuple(outcomes.model_ids.index(model_id) for model_id in policy.fallback),
     )
-    names = (*data.domains["name"], "unassigned")
+    names = (*data.domains["name"], UNASSIGNED)
     require_feasible(cells.quality, latency_s, limits, names)
     return _Fit(
         data=data,
@@ -146,6 +149,7 @@ def _fit(data: TrainingData, policy: Policy, rules: RuleSet | None) -> _Fit:
         cells=cells,
         latency_s=latency_s,
         limits=limits,
+        locks=_locks(data, policy),
         rules=rules,
         names=names,
     )
@@ -171,6 +175,8 @@ def _limited(fit: _Fit) -> Estimates:
     kept = within(quality, fit.memberships @ fit.latency_s, fit.limits) & np.isfinite(quality)
     allowed = fit.allowed(fit.data, fit.memberships)
     kept &= True if allowed is None else allowed
+    locked = fit.locks[fit.memberships.argmax(axis=1)]
+    kept[locked >= 0] = np.arange(kept.shape[1]) == locked[locked >= 0, None]
     kept |= ~kept.any(axis=1, keepdims=True)
     return replace(fit.held_out, quality=np.where(kept, quality, np.nan))
 
@@ -184,6 +190,7 @@ def _terms(fit: _Fit, setting: Tradeoff, policy: Policy) -> Terms:
         z=_guard_of_buckets(fit, setting.z, policy),
         surcharge=np.zeros(len(model_ids)),
         limits=fit.limits,
+        locks=fit.locks,
     )
     most = {column_of(model_ids, model_id): share for model_id, share in policy.max_share}
     if not most:
@@ -194,13 +201,33 @@ def _terms(fit: _Fit, setting: Tradeoff, policy: Policy) -> Terms:
 
 def _guard_of_buckets(fit: _Fit, z: float, policy: Policy) -> Floats:
     guard = np.full(len(fit.names), z)
-    ids = (*fit.data.domains["domain_id"], "unassigned")
     for name, ratio in policy.domain_loss_ratios:
-        rows = [row for row, pair in enumerate(zip(fit.names, ids, strict=True)) if name in pair]
-        if not rows:
-            raise UsageError(f"There is no domain {name!r}. Known: {', '.join(fit.names)}.")
-        guard[rows] = z_for_loss_ratio(ratio)
+        guard[_buckets_called(name, fit.data.domains)] = z_for_loss_ratio(ratio)
     return guard
+
+
+def _locks(data: TrainingData, policy: Policy) -> NDArray[np.int64]:
+    """Return the column each bucket is locked to, shape (n_buckets,); -1 for none."""
+    locks = np.full(data.domains.height + 1, -1, dtype=np.int64)
+    for name, model_id in policy.locks:
+        locks[_buckets_called(name, data.domains)] = column_of(data.outcomes.model_ids, model_id)
+    return locks
+
+
+def _buckets_called(name: str, domains: pl.DataFrame) -> list[int]:
+    """Return the rows of the buckets with this name or id.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    names = (*domains["name"], UNASSIGNED)
+    ids = (*domains["domain_id"], UNASSIGNED)
+    rows = [row for row, pair in enumerate(zip(names, ids, strict=True)) if name in pair]
+    if not rows:
+        raise UsageError(f"There is no domain {name!r}. Known: {', '.join(names)}.")
+    return rows
 
 
 def _weigh_held_out(fit: _Fit, terms: Terms) -> Weighed:
@@ -268,7 +295,13 @@ def _draft(
             "rules": None if fit.rules is None else rules_json(fit.rules),
             "certificate": None if certificate is None else certificate_json(certificate),
         },
-        buckets=buckets_frame(data.domains, fit.assigner, n_unassigned=n_unassigned, z=terms.z),
+        buckets=buckets_frame(
+            data.domains,
+            fit.assigner,
+            n_unassigned=n_unassigned,
+            z=terms.z,
+            locks=[None if m < 0 else outcomes.model_ids[m] for m in terms.locks],
+        ),
         entries=table_entries(fit.cells, fit.latency_s, terms),
         packed=to_bytes(fit.router) if isinstance(fit.router, FittedSmoother) else None,
     )
