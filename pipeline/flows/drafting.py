@@ -170,13 +170,14 @@ def _tradeoff(fit: _Fit, policy: Policy) -> Tradeoff:
 
 
 def _limited(fit: _Fit) -> Estimates:
-    """Return the held-out estimates without models beyond a limit, where another one is left."""
+    """Return the held-out estimates without models beyond a limit, where another one is left.
+
+    Locks do not count here: a lock changes its own domain and no other one.
+    """
     quality = fit.held_out.quality
     kept = within(quality, fit.memberships @ fit.latency_s, fit.limits) & np.isfinite(quality)
     allowed = fit.allowed(fit.data, fit.memberships)
     kept &= True if allowed is None else allowed
-    locked = fit.locks[fit.memberships.argmax(axis=1)]
-    kept[locked >= 0] = np.arange(kept.shape[1]) == locked[locked >= 0, None]
     kept |= ~kept.any(axis=1, keepdims=True)
     return replace(fit.held_out, quality=np.where(kept, quality, np.nan))
 

@@ -338,7 +338,7 @@ def test_a_model_that_was_hardly_asked_is_left_out_aloud(run, tmp_path):
 
 
 def test_a_domain_is_locked_and_unlocked(run):
-    """Each is a new version by the same policy; limits, other locks and prices stay."""
+    """Each is a new version by the same policy; other domains stay as they are."""
 
     def first_of_python():
         shown = json.loads(run("table", "show", "--json")[1])
@@ -349,9 +349,12 @@ def test_a_domain_is_locked_and_unlocked(run):
     options = ("--router", "table", "--lock", "law=small", "--publish")
     assert run("table", "build", *options)[0] == 0
     _, lock, free = first_of_python()
+    assert free != "medium"
     assert lock is None
     assert run("table", "lock", "python", "medium", "--publish")[0] == 0
     assert first_of_python() == ([["law", "small"], ["python", "medium"]], "medium", "medium")
+    changes = json.loads(run("table", "diff", 2, 3, "--json")[1])
+    assert [row["name"] for row in changes if row["change"] != "same"] == ["python"]
     assert run("table", "unlock", "python", "--publish")[0] == 0
     assert first_of_python() == ([["law", "small"]], None, free)
 
