@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +87,19 @@ class Policy:
     no certificate."""
     alpha: float = 0.05
     """Largest chance that the certificate is wrong."""
+
+
+def read_policy(text: str) -> Policy:
+    """Read the JSON of a policy, as `as_json` wrote it.
+
+    >>> read_policy(as_json(Policy(max_share=(("a", 0.5),)))) == Policy(max_share=(("a", 0.5),))
+    True
+    """
+    return Policy(**{name: _frozen(value) for name, value in json.loads(text).items()})
+
+
+def _frozen(value: object) -> Any:  # noqa: ANN401 - whatever the JSON holds
+    return tuple(_frozen(part) for part in value) if isinstance(value, list) else value
 
 
 def as_json(config: object) -> str:
