@@ -67,18 +67,49 @@ def domain_bars(domains: pl.DataFrame) -> go.Figure:
     return _finish(figure, height=_ROW_PX * max(rows.height, 1) + 24, right=56)
 
 
-def frontier(expectation: Expectation, colours: Mapping[str, str]) -> go.Figure:
-    """Draw expected cost and quality of the table and of each single model with both known."""
+def frontier(
+    expectation: Expectation,
+    colours: Mapping[str, str],
+    *,
+    reached: pl.DataFrame | None = None,
+    published: Expectation | None = None,
+) -> go.Figure:
+    """Draw expected cost and quality of the table and of each single model with both known.
+
+    Parameters
+    ----------
+    reached
+        Columns cost_usd and quality: what this table's router reaches at other prices of quality.
+    published
+        Another table to draw beside it.
+    """
     known = expectation.options.filter(
         pl.col("cost_usd").is_not_null() & pl.col("quality").is_not_null()
     )
     ours_last = known.sort(pl.col("option") == THIS_TABLE, "option")
     figure = go.Figure(_mixes(known.filter(pl.col("model_id").is_not_null())))
+    if reached is not None and not reached.is_empty():
+        figure.add_trace(_reached(reached))
+    if published is not None and published.option(THIS_TABLE)["cost_usd"] is not None:
+        row = published.option(THIS_TABLE) | {"option": "published table"}
+        figure.add_trace(_marked(row, symbol="star-open", size=17, colour=NEUTRAL))
     figure.add_traces([_option(row, colours) for row in ours_last.iter_rows(named=True)])
     figure.update_xaxes(title="cost, $ per 1,000 prompts (log)", type="log", dtick=1)
     figure.update_yaxes(title="quality", tickformat=".2f")
     figure.update_layout(legend={"orientation": "h", "y": -0.28, "x": 0})
     return _finish(figure, height=380, bottom=90)
+
+
+def _reached(points: pl.DataFrame) -> go.Scatter:
+    rows = points.filter(pl.col("cost_usd") > 0).sort("cost_usd", "quality")
+    return go.Scatter(
+        x=(1000 * rows["cost_usd"]).to_list(),
+        y=rows["quality"].to_list(),
+        mode="lines",
+        line={"color": PALETTE[0], "width": 2},
+        name="this policy at other prices of quality",
+        hoverinfo="name",
+    )
 
 
 def _mixes(singles: pl.DataFrame) -> list[go.Scatter]:
@@ -102,7 +133,12 @@ def _mixes(singles: pl.DataFrame) -> list[go.Scatter]:
 
 
 def _option(row: Mapping[str, object], colours: Mapping[str, str]) -> go.Scatter:
-    is_table = row["option"] == THIS_TABLE
+    if row["option"] == THIS_TABLE:
+        return _marked(row, symbol="star", size=20, colour=NEUTRAL)
+    return _marked(row, symbol="circle", size=13, colour=colours[str(row["option"])])
+
+
+def _marked(row: Mapping[str, object], *, symbol: str, size: int, colour: str) -> go.Scatter:
     name = text.as_label(str(row["option"]))
     cost, quality = float(str(row["cost_usd"])), float(str(row["quality"]))
     price = text.dollars_per_1000(cost)
@@ -112,10 +148,10 @@ def _option(row: Mapping[str, object], colours: Mapping[str, str]) -> go.Scatter
         name=name,
         mode="markers",
         marker={
-            "size": 20 if is_table else 13,
-            "symbol": "star" if is_table else "circle",
-            "color": NEUTRAL if is_table else colours[str(row["option"])],
-            "line": {"width": 1.5, "color": "#FFFFFF" if is_table else NEUTRAL},
+            "size": size,
+            "symbol": symbol,
+            "color": colour,
+            "line": {"width": 1.5, "color": "#FFFFFF" if symbol == "star" else NEUTRAL},
         },
         hovertext=[f"{name}<br>quality {text.quality(quality)}<br>{price} per 1,000 prompts"],
         hoverinfo="text",

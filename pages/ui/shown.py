@@ -1,7 +1,7 @@
 """Frames as tables show them: chosen columns, units a person reads, and headings with help."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -221,6 +221,35 @@ def sweep(trials: str) -> pl.DataFrame:
         (100 * pl.col("unclustered_share")).alias("Unclustered, %"),
         pl.col("validity").alias("Validity"),
         pl.when("chosen").then(pl.lit("chosen")).alias("Choice"),
+    )
+
+
+def tried(diff: pl.DataFrame, entries: pl.DataFrame, domain_ids: Sequence[str]) -> pl.DataFrame:
+    """Return first choices of two tables beside each other, those that differ on top.
+
+    Parameters
+    ----------
+    diff
+        As `pipeline.table.table_diff` gives it, the policy that is tried as the later one.
+    entries
+        Of the policy that is tried.
+    domain_ids
+        Of its buckets.
+    """
+    first = entries.filter(rank=1).with_columns(
+        domain_id=pl.col("bucket").map_elements(domain_ids.__getitem__, return_dtype=pl.String)
+    )
+    differs = pl.col("change") != "same"
+    return (
+        diff.join(first, on="domain_id", how="left")
+        .sort([differs, pl.col("bucket")], descending=[True, False], maintain_order=True)
+        .select(
+            _bucket_name().alias("Domain"),
+            pl.col("model_before").alias("Published"),
+            pl.when(differs).then("model_after").otherwise(pl.lit("the same")).alias("This policy"),
+            (100 * pl.col("advantage")).alias("Points"),
+            (1000 * pl.col("cost_usd")).alias("$ per 1,000"),
+        )
     )
 
 
