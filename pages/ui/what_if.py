@@ -17,6 +17,7 @@ KEEP, PAY = "Keep quality", "Price quality"
 _AUTOMATIC = "chosen for me"
 _GUARDS = (_AUTOMATIC, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _PRICE_STEPS = 41
+_WIDER = 10.0  # the outer tenths of what is swept change no choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +75,11 @@ def _goal(study: Study, start: Policy) -> Policy:
         "of quality (one hundredth) on one prompt may cost.",
     )
     if goal == PAY:
-        prices = _prices(study, start) if has_costs else [np.inf]
+        steps = prices(study, start.quality_value_usd) if has_costs else [np.inf]
         value = st.select_slider(
             "One more point of quality on one prompt is worth",
-            prices,
-            value=_nearest(prices, start.quality_value_usd),
+            steps,
+            value=_nearest(steps, start.quality_value_usd),
             format_func=lambda value: text.dollars(value / 100),
             key="price",
             help="Further right, quality counts more and cost less. At the very right quality "
@@ -193,14 +194,13 @@ def _models(study: Study, policy: Policy) -> Policy:
     )
 
 
-def _prices(study: Study, start: Policy) -> list[float]:
+def prices(study: Study, used: float | None) -> list[float]:
     """Return values of quality to choose from, rising, the one in use among them."""
     values = quality_values(study.outcomes)
     inner = values[np.isfinite(values) & (values > 0)]
-    steps = np.geomspace(inner.min(), inner.max(), _PRICE_STEPS)
+    steps = np.geomspace(_WIDER * inner.min(), inner.max() / _WIDER, _PRICE_STEPS)
     rounded = {float(f"{value:.2g}") for value in steps}
-    used = set() if start.quality_value_usd is None else {start.quality_value_usd}
-    return sorted(rounded | used | {np.inf})
+    return sorted(rounded | ({used} if used is not None else set()) | {np.inf})
 
 
 def _nearest(prices: list[float], value: float | None) -> float:
