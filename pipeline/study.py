@@ -147,7 +147,7 @@ def settle(study: Study, policy: Policy) -> Settled:
 def settle_at(study: Study, setting: Tradeoff, policy: Policy) -> Settled:
     """Do as `settle` at a setting that was chosen elsewhere."""
     terms = terms_of(study, setting, policy)
-    chosen = best_columns(weigh_held_out(study, terms).utility, study.held_out.cost_usd)
+    chosen = choose_by(study, terms)
     return Settled(
         terms=terms,
         chosen=chosen,
@@ -222,6 +222,11 @@ def weigh_held_out(study: Study, terms: Terms) -> Weighed:
     return weigh(study.held_out, study.memberships, latency_s, terms, allowed=study.allowed)
 
 
+def choose_by(study: Study, terms: Terms) -> NDArray[np.int64]:
+    """Return what a table with these terms chooses on the study's prompts, shape (n,)."""
+    return best_columns(weigh_held_out(study, terms).utility, study.held_out.cost_usd)
+
+
 def curve(study: Study, settled: Settled, policy: Policy) -> pl.DataFrame:
     """Return what is reached as a point of quality is worth less, all else as settled.
 
@@ -239,8 +244,7 @@ def curve(study: Study, settled: Settled, policy: Policy) -> pl.DataFrame:
     for value in values[few] if len(values) > 1 else ():
         terms = terms_or_none(study, Tradeoff(quality_value_usd=float(value), z=guard), policy)
         if terms is not None:
-            chosen = best_columns(weigh_held_out(study, terms).utility, study.held_out.cost_usd)
-            rows.append((float(value), *_means(study, chosen)))
+            rows.append((float(value), *_means(study, choose_by(study, terms))))
     schema = ("quality_value_usd", "cost_usd", "quality")
     found = pl.DataFrame(rows, schema=dict.fromkeys(schema, pl.Float64), orient="row")
     return found.filter(pl.all_horizontal(pl.col("cost_usd", "quality").is_not_nan()))

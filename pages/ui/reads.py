@@ -10,7 +10,9 @@ import streamlit as st
 
 from pipeline.atlas import map_frame
 from pipeline.flows.curation import read_proposals
+from pipeline.flows.looking_back import look_back_on
 from pipeline.flows.progress import read_progress
+from pipeline.hindsight import Hindsight
 from pipeline.next_step import Progress
 from pipeline.store import DEFAULT_PATH, Store
 from pipeline.study import Study, read_study
@@ -99,6 +101,11 @@ def study(version: int) -> Study | None:
     return _study(*_version(), ids[0]) if ids else None
 
 
+def hindsight(version: int) -> Hindsight | None:
+    """Return what a table lost against the best model of each prompt; None where unknown."""
+    return _hindsight(*_version(), version)
+
+
 def profile_cells() -> pl.DataFrame:
     """Return the cells of the newest profile; empty if there is none."""
     newest = read(PROFILES).sort("created_at")["profile_id"].to_list()
@@ -155,6 +162,11 @@ def _read(
 def _study(path: str, modified_ns: int, study_id: str) -> Study | None:
     packed = _at(path, modified_ns).read(STUDIES, study_id=study_id)["packed"]
     return None if packed.is_empty() else read_study(packed[0])
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _hindsight(path: str, modified_ns: int, version: int) -> Hindsight | None:
+    return look_back_on(_at(path, modified_ns), version)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

@@ -39,6 +39,16 @@ COLUMNS: Mapping[str, object] = {
     "95 % interval": st.column_config.TextColumn(help=_INTERVAL_HELP),
     "Points": st.column_config.NumberColumn(format="%+.1f", help=_POINTS_HELP),
     "Points, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
+    "Points lost": st.column_config.NumberColumn(
+        format="%.1f", help="Quality of the best model minus that of the chosen one, hundredths."
+    ),
+    "Points lost, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
+    "Share of all, %": st.column_config.NumberColumn(
+        format="%.0f", help="Of everything that was lost: where a better choice matters most."
+    ),
+    "$ per 1,000 more": st.column_config.NumberColumn(
+        format="%+.3f", help="What the chosen model cost beyond the best one, a thousand prompts."
+    ),
     "$ per 1,000": st.column_config.NumberColumn(
         format="%.3f", help="Expected US dollars for a thousand prompts."
     ),
@@ -250,6 +260,36 @@ def tried(diff: pl.DataFrame, entries: pl.DataFrame, domain_ids: Sequence[str]) 
             (100 * pl.col("advantage")).alias("Points"),
             (1000 * pl.col("cost_usd")).alias("$ per 1,000"),
         )
+    )
+
+
+def regrets(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return `Hindsight.domains` for a table."""
+    return rows.select(
+        pl.when(pl.col("domain") == UNASSIGNED)
+        .then(pl.lit(UNASSIGNED_NAME))
+        .otherwise("domain")
+        .alias("Domain"),
+        pl.col("n").alias("Prompts"),
+        pl.col("points").alias("Points lost"),
+        _row_text("points_lo", "points_hi", _plain_interval).alias("Points lost, 95 %"),
+        (100 * pl.col("share")).alias("Share of all, %"),
+    )
+
+
+def _plain_interval(lo: float | None, hi: float | None) -> str:
+    return text.DASH if lo is None or hi is None else f"{max(lo, 0.0):.1f} to {hi:.1f}"
+
+
+def worst(rows: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
+    """Return prompts of `Hindsight.prompts` with their texts, for a table."""
+    return rows.join(texts, on="prompt_id", maintain_order="left").select(
+        pl.col("text").alias("Prompt"),
+        (100 * pl.col("regret")).alias("Points lost"),
+        (1000 * pl.col("overspend_usd")).alias("$ per 1,000 more"),
+        pl.col("chosen").alias("Chosen"),
+        pl.col("best").alias("Best"),
+        pl.col("domain").alias("Domain"),
     )
 
 

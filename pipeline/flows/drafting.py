@@ -18,19 +18,18 @@ from pipeline.flows.candidates import Facts, candidates, known_or_named, safe_ch
 from pipeline.flows.training import TrainingData, as_prompts, fitted_memberships
 from pipeline.guard import z_for_loss_ratio
 from pipeline.packing import to_bytes
-from pipeline.route import best_columns
 from pipeline.smoothers.fit import FittedSmoother
 from pipeline.split import in_test
 from pipeline.study import (
     Settled,
     Study,
+    choose_by,
     limited,
     limits_of,
     settle_at,
     study_bytes,
     terms_of,
     tradeoff_of,
-    weigh_held_out,
 )
 from pipeline.table import buckets_frame
 from pipeline.taxonomy import present_rows
@@ -185,9 +184,7 @@ def _certified(
             limited(learned, policy), learned.outcomes, reference=learned.reference, z=z
         )
     terms = [terms_of(learned, setting, policy) for setting in settings]
-    chosen = np.stack(
-        [best_columns(weigh_held_out(unseen, at).utility, unseen.held_out.cost_usd) for at in terms]
-    )
+    chosen = np.stack([choose_by(unseen, at) for at in terms])
     outcomes, reference = unseen.outcomes, unseen.reference
     losses = paired_losses(chosen, outcomes, reference=reference)
     known = np.flatnonzero(np.isfinite(losses).all(axis=0))

@@ -28,6 +28,7 @@ PAGES = {
     "domains": "Domains",
     "models": "Models",
     "policy": "Policy",
+    "regret": "Regret",
     "batch": "Batch",
 }
 _TIMEOUT_S = 30
