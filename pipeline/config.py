@@ -87,6 +87,8 @@ class Policy:
     no certificate."""
     alpha: float = 0.05
     """Largest chance that the certificate is wrong."""
+    priced_on: str | None = None
+    """Day whose list prices the costs were taken at, as YYYY-MM-DD; None: as recorded."""
 
 
 def read_policy(text: str) -> Policy:

@@ -9,6 +9,7 @@ import click
 from pipeline.batch import BatchSummary, Decide, route_file
 from pipeline.certificate import certificate_sentence
 from pipeline.commands.policy import max_shares_of, policy_options
+from pipeline.commands.repricing import reprice_options
 from pipeline.commands.shared import (
     encoder_option,
     interval_cell,
@@ -33,6 +34,7 @@ from pipeline.flows.tables import (
 )
 from pipeline.ingest import read_mapping
 from pipeline.models_file import load_catalog, models_path
+from pipeline.price import ListPrices
 from pipeline.progress import progress_bar
 from pipeline.rows import STDIN
 from pipeline.store import Store
@@ -50,13 +52,16 @@ def table_group() -> None:
 @store_option
 @encoder_option
 @policy_options
+@reprice_options
 @click.option("--publish", is_flag=True, help="Make it the current table at once.")
 @recorded_job()
-def build(store: Store, encoder_name: str, policy: Policy, *, publish: bool) -> None:
+def build(
+    store: Store, encoder_name: str, policy: Policy, at: ListPrices | None, *, publish: bool
+) -> None:
     """Derive a routing table from outcomes and approved domains; prints its version."""
     asks = policy.required_features or policy.min_context_tokens or policy.rules
     facts = facts_of(load_catalog(models_path(store.path))) if asks else None
-    version = build_table(store, load_encoder(encoder_name), policy, facts)
+    version = build_table(store, load_encoder(encoder_name), policy, facts, at=at)
     if publish:
         publish_table(store, version)
     _say_certificate(require_table(store, version))

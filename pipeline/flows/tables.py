@@ -1,6 +1,7 @@
 """Build and publish: the routing table that outcomes and approved domains give."""
 
 import importlib.metadata
+from dataclasses import replace
 
 import polars as pl
 
@@ -11,6 +12,7 @@ from pipeline.flows.clock import now
 from pipeline.flows.drafting import Draft, draft_table
 from pipeline.flows.training import TrainingData, read_training_data
 from pipeline.packing import from_bytes
+from pipeline.price import ListPrices
 from pipeline.store import Store
 from pipeline.table import RoutingModel, routing_model
 from profiles.errors import NotReadyError, UsageError
@@ -23,11 +25,23 @@ from profiles.tables import (
 )
 
 
-def build_table(store: Store, encoder: Encoder, policy: Policy, facts: Facts | None = None) -> int:
+def build_table(
+    store: Store,
+    encoder: Encoder,
+    policy: Policy,
+    facts: Facts | None = None,
+    *,
+    at: ListPrices | None = None,
+) -> int:
     """Derive a routing table from outcomes and approved domains; returns its version, a draft.
 
     The same policy on the same outcomes and domains is the same table: it keeps its number, and
     nothing is fitted again.
+
+    Parameters
+    ----------
+    at
+        Take costs as tokens at these prices, wherever both are known. The policy keeps the day.
 
     Raises
     ------
@@ -38,7 +52,9 @@ def build_table(store: Store, encoder: Encoder, policy: Policy, facts: Facts | N
     InfeasibleError
         If a limit of the policy cannot be kept; names it and the nearest value that can.
     """
-    data = read_training_data(store, encoder)
+    if at is not None:
+        policy = replace(policy, priced_on=at.day.isoformat())
+    data = read_training_data(store, encoder, at=at)
     facts = facts or Facts()
     inputs = _digest_of(data, policy, encoder.encoder_id, facts)
     same = store.read(ROUTING_TABLES, input_digest=inputs)
