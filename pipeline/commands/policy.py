@@ -126,6 +126,38 @@ def policy_options(command: _Command) -> _Command:
     return with_policy  # pyright: ignore[reportReturnType]
 
 
+def as_arguments(policy: Policy) -> list[str]:
+    """Return the options of `promptshed table build` that give this policy."""
+    default = Policy()
+    singles = {
+        "--quality-value-usd": policy.quality_value_usd,
+        "--keep-quality": policy.keep_quality if policy.keep_quality != 1.0 else None,
+        "--models": ",".join(policy.model_ids) or None,
+        "--deny": ",".join(policy.deny) or None,
+        "--min-context": policy.min_context_tokens,
+        "--reference": policy.reference_model_id,
+        "--router": policy.router if policy.router != default.router else None,
+        "--loss-ratio": policy.loss_ratio,
+        "--min-quality": policy.min_quality,
+        "--max-latency-s": policy.max_latency_s,
+        "--fallback": ",".join(policy.fallback) or None,
+        "--max-loss": policy.max_loss,
+        "--alpha": policy.alpha if policy.alpha != default.alpha else None,
+        "--on": policy.priced_on,
+    }
+    repeated = {
+        "--require": policy.required_features,
+        "--loss-ratio": [f"{name}={ratio!r}" for name, ratio in policy.domain_loss_ratios],
+        "--rule": policy.rules,
+        "--max-share": [f"{model_id}={share!r}" for model_id, share in policy.max_share],
+        "--lock": [f"{name}={model_id}" for name, model_id in policy.locks],
+    }
+    given = [(option, value) for option, value in singles.items() if value is not None]
+    given += [(option, value) for option, values in repeated.items() for value in values]
+    words = [word for option, value in given for word in (option, str(value))]
+    return words if policy.priced_on is None else [*words, "--reprice"]
+
+
 def _policy(given: Mapping[str, Any]) -> Policy:
     ratios = dict(_number_of(text, "--loss-ratio") for text in given["loss_ratios"])
     if any(ratio <= 0.0 for ratio in ratios.values()):

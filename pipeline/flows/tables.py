@@ -20,6 +20,7 @@ from profiles.tables import (
     BUCKETS,
     ROUTERS,
     ROUTING_TABLES,
+    STUDIES,
     TABLE_ENTRIES,
 )
 
@@ -83,8 +84,10 @@ def _digest_of(data: TrainingData, policy: Policy, encoder_id: str, facts: Facts
 def _save(store: Store, draft: Draft, inputs: str) -> int:
     """Save a table under the next number."""
     version = store.count(ROUTING_TABLES) + 1
+    study_id = digest(draft.study.hex())
     row = draft.meta | {
         "table_version": version,
+        "study_id": study_id,
         "input_digest": inputs,
         "created_at": now(),
         "published_at": None,
@@ -96,6 +99,10 @@ def _save(store: Store, draft: Draft, inputs: str) -> int:
         (BUCKETS, draft.buckets.with_columns(number)),
         (TABLE_ENTRIES, draft.entries.with_columns(number)),
         (ROUTERS, pl.DataFrame(routers, schema=ROUTERS.schema)),
+        (
+            STUDIES,
+            pl.DataFrame([{"study_id": study_id, "packed": draft.study}], schema=STUDIES.schema),
+        ),
     )
     return version
 

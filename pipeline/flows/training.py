@@ -47,6 +47,15 @@ class TrainingData:
             domain_of=self.domain_of[index],
         )
 
+    def columns(self, model_ids: tuple[str, ...]) -> "TrainingData":
+        """Return some of the models, in sorted order."""
+        index = [self.outcomes.model_ids.index(model_id) for model_id in sorted(model_ids)]
+        return replace(
+            self,
+            outcomes=self.outcomes.columns(model_ids),
+            latency_s=self.latency_s[:, index],
+        )
+
     @property
     def folds(self) -> NDArray[np.int64]:
         """Cross-fitting fold of each prompt."""
