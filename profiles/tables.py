@@ -268,6 +268,7 @@ ROUTING_TABLES = Table(
             "held_out": pl.String,  # JSON: cross-fitted scores, see pipeline.expected
             "rules": pl.String,  # JSON, see pipeline.axes.rules; null: there are none
             "certificate": pl.String,  # JSON, see pipeline.certificate; null: none was asked for
+            "study_id": pl.String,  # what the trade-off was chosen on
         }
     ),
     key=("table_version",),
@@ -288,6 +289,7 @@ BUCKETS = Table(
             "weights": FLOATS,  # of the assigner
             "intercept": pl.Float64,
             "z": pl.Float64,  # standard errors an advantage over the reference must exceed
+            "lock": pl.String,  # model that all its prompts go to; null: the best one
         }
     ),
     key=("table_version", "bucket"),
@@ -325,6 +327,17 @@ ROUTERS = Table(
         }
     ),
     key=("table_version",),
+)
+
+STUDIES = Table(
+    name="studies",
+    schema=pl.Schema(
+        {
+            "study_id": pl.String,  # digest of the bytes: tables of one fit share a study
+            "packed": pl.Binary,  # safetensors, as `pipeline.study` writes them
+        }
+    ),
+    key=("study_id",),
 )
 
 MODELS = Table(  # not stored: read from models files
@@ -388,5 +401,6 @@ STORED = (
     BUCKETS,
     TABLE_ENTRIES,
     ROUTERS,
+    STUDIES,
 )
 """Every table in the store, in the order in which they are made."""

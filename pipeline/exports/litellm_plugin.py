@@ -37,6 +37,9 @@ class Table:
         """Return the model for a unit vector."""
         w = self._memberships(x)
         quality, cost = self._mix(w, "quality"), self._mix(w, "cost_usd")
+        lock = self.json["buckets"][w.index(max(w))]["lock"]
+        if lock is not None and not math.isnan(quality[self.models.index(lock)]):
+            return lock
         utility = self._utility(w, quality, cost)
         limit = max(u for u in utility if u is not None) - self.json["tie"]
         tied = [m for m, u in enumerate(utility) if u is not None and u >= limit]
