@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.archives import read_log
 from pipeline.chunks import Chunk, CsvChunk, JsonChunk, ParquetChunk, Reject
 from pipeline.formats import CSV, DOCUMENT, JSONL, PARQUET, SUPPORTED, codec_of, kind_of
 from pipeline.records import BOM, Lines, Record, csv_records, json_records, read_header
@@ -76,9 +78,11 @@ def open_source(path: str | Path) -> Iterator[Source]:
         name = _shown(path)
         with local.open("rb") as stream:
             codec = codec_of(stream.read(_HEAD_BYTES))
-        kind = kind_of(_head(local, codec, name), name)
+        log = _log_in(local, name)
+        kind = DOCUMENT if log else kind_of(_head(local, codec, name), name)
         if kind == DOCUMENT:
-            kind, codec, local = JSONL, None, _write_lines(local, codec, Path(folder))
+            value = log or _read_document(local, codec, name)
+            kind, codec, local = JSONL, None, _write_lines(value, Path(folder))
         source = Source(name=name, path=local, kind=kind, codec=codec, columns=())
         if kind == PARQUET:
             yield _inspect_parquet(source, Path(folder))
@@ -144,16 +148,29 @@ def _local_file(path: str | Path, folder: Path) -> Path:
     return local
 
 
-def _write_lines(path: Path, codec: str | None, folder: Path) -> Path:
-    """Write a JSON document as JSON Lines: the items of an array, or the one object that it is."""
+def _log_in(path: Path, name: str) -> dict[str, object] | None:
+    try:
+        return read_log(path)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputFileError(
+            f"{name}: expected a log of inspect_ai, found a damaged archive: {error}. Copy the "
+            "file again, or turn it into JSON with `inspect log convert --to json`."
+        ) from error
+
+
+def _read_document(path: Path, codec: str | None, name: str) -> object:
     with _byte_stream(path, codec) as stream:
         try:
-            value = json.load(stream)
+            return json.load(stream)
         except (ValueError, RecursionError, OSError) as error:
             raise InputFileError(
-                f"{path}: expected one JSON document, or one object on each line, found: {error}. "
+                f"{name}: expected one JSON document, or one object on each line, found: {error}. "
                 "Export or download the file again."
             ) from error
+
+
+def _write_lines(value: object, folder: Path) -> Path:
+    """Write a JSON document as JSON Lines: the items of an array, or the one object that it is."""
     lines = folder / "document.jsonl"
     items = value if isinstance(value, list) else [value]
     with lines.open("w", encoding="utf-8") as copy:

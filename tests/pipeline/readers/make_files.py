@@ -5,8 +5,8 @@
 
 The other tools, each in an environment of its own: `langfuse` (langfuse 5.0.4), `langfuse_scores`,
 `langsmith` (langsmith 0.15.0), `otel` and `openinference` (opentelemetry-sdk, -exporter-otlp and
-openinference-semantic-conventions 0.1.42) and `inspect` (inspect-ai 0.3.285, `mockllm`). lm-eval
-0.4.13 wrote its two files with its own model `dummy` on a task of two questions; of the results
+openinference-semantic-conventions 0.1.42), `inspect` and `inspect_eval` (inspect-ai 0.3.285,
+`mockllm`). lm-eval 0.4.13 wrote its two files with its own model `dummy` on a task of two questions; of the results
 file only the keys that are not about the machine were kept, of the inspect log those that are read.
 """
 
@@ -192,8 +192,28 @@ def openinference():
         write(json.loads(span.to_json()))
 
 
+def inspect_eval():
+    """Write the log as the archive that inspect_ai makes by default."""
+    log = _run_inspect("eval")
+    sys.stdout.buffer.write(log)
+
+
 def inspect():
-    """Let inspect_ai run a task of three samples on its mock model."""
+    """Write the log as JSON, without what is not read."""
+    log = json.loads(_run_inspect("json"))
+    kept = ("version", "status", "eval", "samples")
+    about = ("created", "task", "task_id", "dataset", "model", "config")
+    log = {name: log[name] for name in kept}
+    log["eval"] = {name: log["eval"][name] for name in about}
+    dropped = ("events", "events_data", "store", "attachments", "timelines", "messages")
+    log["samples"] = [
+        {k: v for k, v in sample.items() if k not in dropped} for sample in log["samples"]
+    ]
+    sys.stdout.write(json.dumps(log, indent=1) + "\n")
+
+
+def _run_inspect(form):
+    """Let inspect_ai run a task of two samples on its mock model; returns the log's bytes."""
     from inspect_ai import Task
     from inspect_ai import eval as run
     from inspect_ai.dataset import Sample
@@ -218,18 +238,9 @@ def inspect():
     task = Task(name="toy", dataset=samples, solver=generate(), scorer=match())
     with tempfile.TemporaryDirectory() as folder:
         model = get_model("mockllm/model", custom_outputs=answers)
-        run(task, model=model, log_format="json", log_dir=folder, display="none",
+        run(task, model=model, log_format=form, log_dir=folder, display="none",
             max_samples=1, max_connections=1)  # fmt: skip
-        log = json.loads(next(Path(folder).glob("*.json")).read_text(encoding="utf-8"))
-    kept = ("version", "status", "eval", "samples")
-    about = ("created", "task", "task_id", "dataset", "model", "config")
-    log = {name: log[name] for name in kept}
-    log["eval"] = {name: log["eval"][name] for name in about}
-    dropped = ("events", "events_data", "store", "attachments", "timelines", "messages")
-    log["samples"] = [
-        {k: v for k, v in sample.items() if k not in dropped} for sample in log["samples"]
-    ]
-    sys.stdout.write(json.dumps(log, indent=1) + "\n")
+        return next(Path(folder).glob(f"*.{form}")).read_bytes()
 
 
 if __name__ == "__main__":

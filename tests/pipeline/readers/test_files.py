@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,7 @@ FORMATS = {
     "langsmith": "langsmith", "helicone": "helicone", "openai_batch_requests": "openai-batch",
     "openai_batch_results": "openai-batch", "anthropic_batch_requests": "openai-batch",
     "anthropic_batch_results": "openai-batch", "promptfoo": "promptfoo", "inspect": "inspect",
+    "inspect_made": "inspect",
     "lm_eval_samples": "lm-eval", "lm_eval_results": "lm-eval", "alpaca_eval": "alpaca-eval",
     "arena": "arena", "arena_conversations": "arena", "sharegpt": "sharegpt",
     "wildchat": "wildchat", "lmsys": "lmsys",
@@ -163,6 +165,31 @@ def test_an_inspect_log_has_grades_tokens_and_its_task():
     assert ingest.outcomes["n_tokens_in"].to_list() == [12, 12]
     assert set(ingest.prompts["label"]) == {"toy"}
     assert set(ingest.requests["external_id"]) == {"s1", "s2"}
+
+
+def test_an_eval_archive_is_the_same_log(tmp_path):
+    """Its parts are plain, deflated or Zstandard, which inspect_ai writes."""
+    log = json.loads((FILES / "inspect.json").read_text(encoding="utf-8"))
+    path = tmp_path / "log.bin"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", json.dumps({k: log[k] for k in ("version", "eval")}))
+        for sample in log["samples"]:
+            archive.writestr(f"samples/{sample['id']}_epoch_1.json", json.dumps(sample))
+    assert rows_of(read_file(path)) == rows_of(read("inspect.json"))
+    made = rows_of(read("inspect_made.eval"))
+    assert [row[:3] for row in made] == [row[:3] for row in rows_of(read("inspect.json"))]
+
+
+def test_a_damaged_archive_is_refused_with_the_next_step(tmp_path):
+    """A cut part is no log."""
+    raw = bytearray((FILES / "inspect_made.eval").read_bytes())
+    with zipfile.ZipFile(FILES / "inspect_made.eval") as archive:
+        start = archive.getinfo("header.json").header_offset + 60
+    raw[start : start + 20] = bytes(20)
+    path = tmp_path / "cut.eval"
+    path.write_bytes(raw)
+    with pytest.raises(InputFileError, match=r"damaged archive.*inspect log convert"):
+        read_file(path)
 
 
 def test_lm_eval_samples_join_their_filters_and_the_model_of_the_results():
