@@ -214,7 +214,12 @@ class _ParquetTarget:
 
 def _receipt_schema(receipts: pl.DataFrame) -> pa.Schema:
     """Return plain Arrow types, which more readers know than string views."""
-    plain = {pl.String: pa.string(), pl.Float64: pa.float64(), pl.Boolean: pa.bool_()}
+    plain = {
+        pl.String: pa.string(),
+        pl.Float64: pa.float64(),
+        pl.Boolean: pa.bool_(),
+        pl.List: pa.list_(pa.string()),
+    }
     return pa.schema(
         [(name, plain.get(type(kind), pa.int64())) for name, kind in receipts.schema.items()]
     )

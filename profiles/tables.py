@@ -363,13 +363,17 @@ RECEIPT = pl.Schema(
         "domain": pl.String,
         "confidence": pl.Float64,
         "expected_quality": pl.Float64,
+        "quality_lo": pl.Float64,  # 95 % interval of the mean on such prompts
+        "quality_hi": pl.Float64,
         "expected_cost_usd": pl.Float64,
-        "fallback": pl.String,
+        "fallback": pl.String,  # the runner-up
+        "fallbacks": pl.List(pl.String),  # whom to try, in order, if `model` fails
         "reason": pl.String,
+        "propensity": pl.Float64,  # chance in (0, 1] that this row got this model
         "table_version": pl.Int64,
     }
 )
-"""Columns that routing adds to a row; `fallback` is the model to try if `model` fails."""
+"""Columns that routing adds to a row."""
 
 STORED = (
     IMPORTS,

@@ -45,6 +45,7 @@ class _Asked:
     mapping: ColumnMapping | None
     budget_usd: float | None
     max_shares: tuple[str, ...]
+    explore: float
     shard: Shard | None
     resume: bool
     dry_run: bool
@@ -76,6 +77,7 @@ class _Asked:
             "--mapping": str(self.mapping),
             "--budget-usd": self.budget_usd,
             "--max-share": sorted(self.max_shares),
+            "--explore": self.explore,
             "--shard": str(self.shard),
             "--raw-cells": self.raw_cells,
         }
@@ -98,6 +100,12 @@ class _Asked:
     metavar="MODEL=SHARE",
     help="Largest share of the file's prompts for a model. Reads the file twice.",
 )
+@click.option(
+    "--explore",
+    default="0",
+    metavar="SHARE",
+    help="Share of the rows, such as 5%, that get a model drawn at random within the limits.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the file, from 1.")
 @click.option("--dry-run", is_flag=True, help="Decide and count, write nothing.")
@@ -109,6 +117,7 @@ class _Asked:
 def route_command(
     version: int | None,
     mapping: str | None,
+    explore: str,
     shard: str | None,
     store: Store,
     encoder_name: str,
@@ -118,9 +127,15 @@ def route_command(
 ) -> int:
     """Give every row of a file its model: same columns and order, plus the receipt."""
     given = read_mapping(mapping) if mapping else None
-    asked = _Asked(mapping=given, shard=_shard_of(shard), **options)  # pyright: ignore[reportArgumentType]
+    asked = _Asked(
+        mapping=given,
+        explore=_share_of(explore),
+        shard=_shard_of(shard),
+        **options,  # pyright: ignore[reportArgumentType]
+    )
     asked.require_sense()
-    router = load_router(store, load_encoder(encoder_name), version)
+    loaded = load_router(store, load_encoder(encoder_name), version)
+    router = replace(loaded, explore=asked.explore)
     summary, spender = _route(asked, router)
     say(_routed(summary))
     if spender:
@@ -197,6 +212,17 @@ def _run(
         )
 
 
+def _share_of(text: str) -> float:
+    """Return `5%` or `0.05` as a number in [0, 1]."""
+    try:
+        share = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise UsageError(f"--explore {text}: expected a share, such as 5% or 0.05.")
+    return share
+
+
 def _shard_of(text: str | None) -> Shard | None:
     if text is None:
         return None
@@ -232,6 +258,11 @@ def _require_two_passes(asked: _Asked) -> None:
         raise UsageError(
             "--budget-usd and --max-share cannot both be kept on one file. Keep the share on "
             "average instead: `promptshed table build --max-share ...`, then route with the budget."
+        )
+    if limits_file and asked.explore:
+        raise UsageError(
+            "--explore draws models at random, so no budget and no share of a file could be kept. "
+            "Route without it, or limit the table instead: `promptshed table build --max-share`."
         )
     if limits_file and asked.source == STDIN:
         raise UsageError(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.budget import Ledger, Spending
 from pipeline.embed import Encoder
+from pipeline.explore import Drawn, draw_alternatives, row_shares
 from pipeline.flows.candidates import column_of
 from pipeline.flows.encoding import PassingVectors
 from pipeline.flows.tables import load_model
@@ -42,16 +43,29 @@ class Router:
 
     vectors: PassingVectors
     model: RoutingModel
+    explore: float = 0.0
+    """Share of the rows for which lots are drawn among the models that keep the limits."""
 
     def judge(self, texts: list[str]) -> Judged:
         """Say what every model is worth on every text."""
         ids = [prompt_id_of(text) for text in texts]
         return self.model.judge(texts, self.vectors.of(ids, texts))
 
-    def decide(self, texts: list[str], _lines: Sequence[int] = ()) -> pl.DataFrame:
-        """Return one RECEIPT row for each text, in order."""
+    def decide(self, texts: list[str], lines: Sequence[int] = ()) -> pl.DataFrame:
+        """Return one RECEIPT row for each text, in order; lots go by the text and its line."""
         judged = self.judge(texts)
-        return receipts(judged, judged.best(), self.model)
+        if not self.explore:
+            return receipts(judged, judged.best(), self.model)
+        drawn = self._draw(judged, texts, lines)
+        return receipts(judged, drawn.chosen, self.model, drawn)
+
+    def _draw(self, judged: Judged, texts: list[str], lines: Sequence[int]) -> Drawn:
+        """Draw lots; where no model keeps the limits there is nothing to draw from."""
+        weighed = judged.weighed
+        candidates = np.isfinite(weighed.utility) & ~weighed.fell_back[:, None]
+        ids = [prompt_id_of(text) for text in texts]
+        shares = row_shares(lines, ids, seed=self.model.table_version)
+        return draw_alternatives(candidates, judged.best(), shares, explore=self.explore)
 
     def state(self) -> dict[str, float]:
         """Return nothing: no decision depends on those before."""

@@ -1,14 +1,21 @@
+import json
+from dataclasses import replace
+
+import numpy as np
 import polars as pl
 import pytest
 
+from pipeline.batch import route_file
 from pipeline.config import Policy
 from pipeline.flows.encoding import PassingVectors
+from pipeline.flows.logs import score_logs
 from pipeline.flows.routing import load_router
 from pipeline.flows.tables import build_table
+from pipeline.ingest import read_file
 from pipeline.store import Store
 from profiles.errors import NotReadyError, UsageError
-from profiles.tables import RECEIPT, VECTORS
-from tests.support import BEST_VALUE, HashEncoder, story, story_store
+from profiles.tables import OUTCOMES, RECEIPT, VECTORS
+from tests.support import BEST_VALUE, MODELS, HashEncoder, story, story_store
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +134,41 @@ def test_shares_are_kept_exactly_on_a_file(store):
     assert weigher.share({"small": 1.0}).decide(texts).equals(free)
     with pytest.raises(UsageError, match="no model 'huge'"):
         weigher.share({"huge": 0.5})
+
+
+def test_explored_files_come_back_as_logs_with_propensities(store, tmp_path):
+    """Route with exploration, import what happened: inverse propensity gives the truth."""
+    prompts = story(200)
+    lines = [json.dumps({"prompt": p.text}) for p in prompts]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    router = replace(load_router(store, HashEncoder()), explore=0.6)
+    route_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", router.decide)
+    routed = pl.read_ndjson(tmp_path / "out.jsonl")
+    happened = [p.quality[model] for p, model in zip(prompts, routed["model"], strict=True)]
+    log = routed.select("prompt", "model", "propensity", quality=pl.Series(happened))
+    log.write_csv(tmp_path / "log.csv")
+    logs = Store(path=tmp_path / "logs.duckdb")
+    logs.append(*read_file(tmp_path / "log.csv").tables())
+    outcomes = logs.read(OUTCOMES)
+    assert set(outcomes["propensity"].round(6)) == {0.2, 0.6}
+    weighted = outcomes.with_columns(value=pl.col("quality") / pl.col("propensity"))
+    for model in MODELS:
+        truth = np.mean([p.quality[model] for p in prompts])
+        values = weighted.filter(pl.col("propensity") < 1.0, model_id=model)["value"].to_numpy()
+        n = outcomes.filter(pl.col("propensity") < 1.0).height
+        sd = np.sqrt((values**2).sum() / n / n)
+        assert values.sum() / n == pytest.approx(truth, abs=4 * sd)
+    assert routed.filter(pl.col("reason").str.contains("drawn at random"))["propensity"].max() < 0.5
+    found = score_logs(logs, HashEncoder(), n_seeds=1)
+    assert found.n_explored == outcomes.filter(pl.col("propensity") < 1.0).height
+
+
+def test_lots_do_not_change_with_the_chunks(store):
+    """A row draws by its line and text alone, so shards and resumed runs draw the same."""
+    router = replace(load_router(store, HashEncoder()), explore=0.5)
+    texts = [p.text for p in story(10)]
+    lines = list(range(2, 2 + len(texts)))
+    whole = router.decide(texts, lines)
+    parts = pl.concat([router.decide(texts[:7], lines[:7]), router.decide(texts[7:], lines[7:])])
+    assert whole["model"].to_list() == parts["model"].to_list()
+    assert 0 < (whole["propensity"] < 0.5).sum() < len(texts)
