@@ -350,6 +350,8 @@ MODEL_PRICES = Table(  # not stored: read from models files
             "since": pl.Date,  # in force from this day to the next one of the model
             "price_in_usd_per_mtok": pl.Float64,  # US dollars for a million tokens
             "price_out_usd_per_mtok": pl.Float64,
+            "batch_price_in_usd_per_mtok": pl.Float64,  # of batch jobs; null is unknown
+            "batch_price_out_usd_per_mtok": pl.Float64,
             "source_url": pl.String,
             "checked_on": pl.Date,
         }
