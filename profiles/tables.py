@@ -363,6 +363,8 @@ MODEL_PRICES = Table(  # not stored: read from models files
             "since": pl.Date,  # in force from this day to the next one of the model
             "price_in_usd_per_mtok": pl.Float64,  # US dollars for a million tokens
             "price_out_usd_per_mtok": pl.Float64,
+            "batch_price_in_usd_per_mtok": pl.Float64,  # of batch jobs; null is unknown
+            "batch_price_out_usd_per_mtok": pl.Float64,
             "source_url": pl.String,
             "checked_on": pl.Date,
         }
@@ -376,13 +378,17 @@ RECEIPT = pl.Schema(
         "domain": pl.String,
         "confidence": pl.Float64,
         "expected_quality": pl.Float64,
+        "quality_lo": pl.Float64,  # 95 % interval of the mean on such prompts
+        "quality_hi": pl.Float64,
         "expected_cost_usd": pl.Float64,
-        "fallback": pl.String,
+        "fallback": pl.String,  # the runner-up
+        "fallbacks": pl.List(pl.String),  # whom to try, in order, if `model` fails
         "reason": pl.String,
+        "propensity": pl.Float64,  # chance in (0, 1] that this row got this model
         "table_version": pl.Int64,
     }
 )
-"""Columns that routing adds to a row; `fallback` is the model to try if `model` fails."""
+"""Columns that routing adds to a row."""
 
 STORED = (
     IMPORTS,
