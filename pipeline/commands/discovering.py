@@ -19,9 +19,11 @@ from pipeline.commands.shared import (
 )
 from pipeline.config import ClusterConfig, DiscoverConfig, ProjectConfig
 from pipeline.encoders import load_encoder
-from pipeline.flows.discovery import discover, sweep
+from pipeline.endpoint import endpoint_of
+from pipeline.flows.discovery import discover, name_by_model, sweep
 from pipeline.flows.identity import link_survivors, read_matches
 from pipeline.store import Store
+from profiles.errors import UsageError
 from profiles.tables import CLUSTERS, RUNS
 
 
@@ -42,6 +44,13 @@ from profiles.tables import CLUSTERS, RUNS
 )
 @click.option("--sweep", "only_sweep", is_flag=True, help="Try every granularity, and save no run.")
 @click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--name-endpoint",
+    metavar="URL",
+    help="Let a language model name the clusters: sends their exemplars to this OpenAI-compatible "
+    "endpoint, with the key in PROMPTSHED_API_KEY.",
+)
+@click.option("--name-model", metavar="NAME", help="The model that names.")
 @json_option
 @recorded_job(alone=True)
 def discover_command(
@@ -50,6 +59,8 @@ def discover_command(
     min_cluster_size: int | None,
     method: Literal["eom", "leaf"],
     seed: int,
+    name_endpoint: str | None,
+    name_model: str | None,
     *,
     only_sweep: bool,
     as_json: bool,
@@ -59,12 +70,18 @@ def discover_command(
         project=ProjectConfig(seed=seed),
         cluster=ClusterConfig(min_cluster_size=min_cluster_size, method=method),
     )
+    if bool(name_endpoint) != bool(name_model):
+        raise UsageError("Naming needs both --name-endpoint URL and --name-model NAME.")
     encoder = load_encoder(encoder_name)
     if only_sweep:
         trials = sweep(store, encoder, config)
         print_json(trials) if as_json else _print_trials(trials)
         return
     run_id = discover(store, encoder, config)
+    if name_endpoint and name_model:
+        endpoint = endpoint_of(name_endpoint, name_model)
+        say(f"Sending a few prompts of each cluster to {name_endpoint}.")
+        say(f"{name_by_model(store, run_id, endpoint)} clusters have another name now.")
     linked = link_survivors(store)
     matches = read_matches(store)
     run = store.read(RUNS, run_id=run_id).drop("asked_at").row(0, named=True)

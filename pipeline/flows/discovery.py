@@ -19,9 +19,11 @@ from pipeline.cluster import (
 )
 from pipeline.config import DiscoverConfig, as_json, digest
 from pipeline.embed import Encoder
+from pipeline.endpoint import Endpoint
 from pipeline.flows.clock import now
-from pipeline.flows.encoding import vectors_of
+from pipeline.flows.encoding import prompt_texts, vectors_of
 from pipeline.label import ClusterLabel, label_clusters
+from pipeline.namer import name_groups
 from pipeline.project import cluster_coordinates, map_coordinates
 from pipeline.store import Store
 from profiles.errors import NotReadyError
@@ -95,6 +97,32 @@ def cluster_vectors(
     clustering = choose_granularity(tried)
     labels = label_clusters(texts, vectors, clustering.cluster_ids)
     return Grouping(clustering=clustering, tried=tried, labels=labels)
+
+
+def name_by_model(store: Store, run_id: str, endpoint: Endpoint) -> int:
+    """Let a language model name the clusters of a run, from their exemplars.
+
+    The phrases stay among the candidates. Returns how many clusters have another name now.
+
+    Raises
+    ------
+    EndpointError
+        See `pipeline.namer.name_groups`; no name is changed then.
+    """
+    clusters = store.read(CLUSTERS, run_id=run_id)
+    known = clusters["name"].to_list()
+    groups = [prompt_texts(store, ids) for ids in clusters["exemplar_prompt_ids"].to_list()]
+    names = name_groups(endpoint, groups, known=known)
+    candidates = [
+        list(dict.fromkeys([*([] if name == old else [old]), *phrases]))
+        for name, old, phrases in zip(names, known, clusters["names"], strict=True)
+    ]
+    named = clusters.with_columns(
+        name=pl.Series(names, dtype=pl.String),
+        names=pl.Series(candidates, dtype=pl.List(pl.String)),
+    )
+    store.upsert((CLUSTERS, named))
+    return sum(name != old for name, old in zip(names, known, strict=True))
 
 
 def latest_run(store: Store) -> str:
