@@ -92,3 +92,16 @@ def quote(text: str, *, longest: int = 60) -> str:
     printable = "".join(char if char.isprintable() else " " for char in text[: 20 * longest])
     line = " ".join(printable.split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def unlike_names(names: Sequence[str]) -> list[str]:
+    """Return the names, with a number after those that another one had before.
+
+    >>> unlike_names(["a", "b", "a"])
+    ['a', 'b', 'a (2)']
+    """
+    return [
+        name if n == 1 else f"{name} ({n})"
+        for place, name in enumerate(names)
+        for n in [names[: place + 1].count(name)]
+    ]

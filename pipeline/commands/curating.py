@@ -1,9 +1,11 @@
 """`promptshed domains …`: what there is, and every decision about it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
+import polars as pl
 
 from pipeline.atomic import replaced_file
 from pipeline.commands.shared import (
@@ -42,7 +44,14 @@ def list_domains(store: Store, *, as_json: bool) -> None:
     """List the approved domains and the clusters that wait for a decision."""
     domains = domains_now(store.read(DOMAIN_EVENTS))
     sets = store.read(MEMBER_SETS).group_by("member_set_id").len("n_prompts")
-    domains = domains.join(sets, on="member_set_id", how="left").sort("n_prompts", descending=True)
+    groups = store.read(CLUSTERS).select(
+        "run_id", "cluster_id", group=pl.col("parents").list.first()
+    )
+    domains = (
+        domains.join(sets, on="member_set_id", how="left")
+        .join(groups, on=["run_id", "cluster_id"], how="left")
+        .sort("n_prompts", descending=True)
+    )
     has_run = store.count(RUNS) > 0
     clusters = curation.read_proposals(store).to_dicts() if has_run else []
     waiting = [row for row in clusters if row["status"] == "waiting"]
@@ -53,14 +62,16 @@ def list_domains(store: Store, *, as_json: bool) -> None:
         )
         return
     print_table(
-        ["domain", "name", "prompts", "status", "by"],
-        domains.select("domain_id", "name", "n_prompts", "status", "approved_by").iter_rows(),
+        ["domain", "name", "prompts", "status", "by", "group"],
+        domains.select(
+            "domain_id", "name", "n_prompts", "status", "approved_by", "group"
+        ).iter_rows(),
     )
     medoids = prompt_texts(store, [row["medoid_prompt_id"] for row in waiting])
     print_table(
-        ["cluster", "name", "prompts", "such as"],
+        ["cluster", "name", "prompts", "group", "such as"],
         [
-            (row["cluster_id"], row["name"], row["n_prompts"], quote(medoid))
+            (row["cluster_id"], row["name"], row["n_prompts"], _group(row), quote(medoid))
             for row, medoid in zip(waiting, medoids, strict=True)
         ],
     )
@@ -91,6 +102,12 @@ def show_domain(domain: str, store: Store, *, as_json: bool) -> None:
             click.echo(f"  - {quote(text, longest=160)}")
 
 
+def _group(cluster: Mapping[str, Any]) -> str | None:
+    """Return the finer of the groups a cluster is in; none for a cluster of its own group."""
+    group = next(iter(cluster["parents"] or ()), None)
+    return None if group == cluster["name"] else group
+
+
 def _cluster_facts(store: Store, cluster_id: int) -> dict[str, Any]:
     found = curation.read_proposals(store).filter(cluster_id=cluster_id).to_dicts()
     if not found:
@@ -107,6 +124,7 @@ def _domain_facts(store: Store, domain: str) -> dict[str, Any]:
     return row | {
         "n_prompts": len(members),
         "names": cluster.get("names", []),
+        "parents": cluster.get("parents") or [],
         "exemplar_prompt_ids": cluster.get("exemplar_prompt_ids", members[:5]),
         "border_prompt_ids": cluster.get("border_prompt_ids", []),
     }

@@ -43,6 +43,13 @@ from profiles.tables import CLUSTERS, RUNS
     help="Take clusters by excess of mass, or the leaves of the tree.",
 )
 @click.option("--sweep", "only_sweep", is_flag=True, help="Try every granularity, and save no run.")
+@click.option(
+    "--cap",
+    type=click.IntRange(100),
+    default=DiscoverConfig().cap,
+    show_default=True,
+    help="Most prompts to cluster; of more, a sample is, and the others go into its clusters.",
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option(
     "--name-endpoint",
@@ -58,6 +65,7 @@ def discover_command(
     encoder_name: str,
     min_cluster_size: int | None,
     method: Literal["eom", "leaf"],
+    cap: int,
     seed: int,
     name_endpoint: str | None,
     name_model: str | None,
@@ -69,6 +77,7 @@ def discover_command(
     config = DiscoverConfig(
         project=ProjectConfig(seed=seed),
         cluster=ClusterConfig(min_cluster_size=min_cluster_size, method=method),
+        cap=cap,
     )
     if bool(name_endpoint) != bool(name_model):
         raise UsageError("Naming needs both --name-endpoint URL and --name-model NAME.")
@@ -101,10 +110,23 @@ def discover_command(
     print_matches(matches)
     if linked:
         say(f"{len(linked)} domains were found again and have new prompts; see domains history.")
+    _say_what_was_not_clustered(run)
     say(
         f"{run['n_clusters']} clusters of {run['n_prompts']:,} prompts, "
         f"{run['n_unclustered']:,} unclustered. Next: promptshed domains list"
     )
+
+
+def _say_what_was_not_clustered(run: Mapping[str, Any]) -> None:
+    if run["n_copies"]:
+        say(f"{run['n_copies']:,} near-duplicates went with the prompt they repeat.")
+    if run["n_extended"]:
+        say(
+            f"{run['n_extended']:,} prompts above the cap went into the clusters of a sample of "
+            f"{run['n_prompts'] - run['n_extended']:,}, or into none. Of held-out prompts of the "
+            f"sample, {run['agreement']:.1%} [{run['agreement_lo']:.1%}, "
+            f"{run['agreement_hi']:.1%}] go where clustering has put them."
+        )
 
 
 def _print_trials(trials: Sequence[Mapping[str, Any]]) -> None:

@@ -8,7 +8,7 @@ Each file holds prompts with a label, in any form that `promptshed import` reads
 encoded once; every method gets the same vectors and texts, and runs in a process of its own.
 BERTopic runs only with `--peer`, the Python of an environment that has it: see `bertopic_peer.py`.
 
-With `--names` it prints, for that many clusters from the largest to the smallest, our name beside the
+With `--names` it prints, for that many clusters from large to small, our name beside the
 labels that its prompts came with.
 
 Rows: ours with the default settings; BERTopic's defaults;
@@ -40,8 +40,8 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from pipeline.config import DiscoverConfig, ProjectConfig
 from pipeline.encoders import load_encoder
-from pipeline.flows.discovery import cluster_vectors
 from pipeline.flows.encoding import vectors_of
+from pipeline.flows.grouping import cluster_vectors
 from pipeline.ingest import read_file
 from pipeline.label import quote
 from pipeline.store import Store

@@ -1,6 +1,6 @@
 import json
 
-from tests.support import run_command, use_fake_encoder
+from tests.support import run_command, skip_umap, story, use_fake_encoder
 
 
 def test_discover_prints_the_sweep(run):
@@ -87,3 +87,18 @@ def test_a_dead_endpoint_leaves_the_run(run):
     assert code == 1
     assert "cannot be reached" in err
     assert len(json.loads(run("domains", "list", "--json")[1])["waiting"]) == 3
+
+
+def test_what_was_not_clustered_is_told(capsys, tmp_path, monkeypatch):
+    """Copies and prompts above the cap, with the share that goes where clustering puts it."""
+    use_fake_encoder(monkeypatch)
+    skip_umap(monkeypatch)
+    source, store = tmp_path / "in.csv", ("--store", tmp_path / "store.duckdb")
+    lines = [p.text for p in story(60)] + [f"Where is order {n}?" for n in range(40)]
+    source.write_text("prompt\n" + "\n".join(lines), encoding="utf-8")
+    run_command(capsys, "import", source, *store)
+    err = run_command(capsys, "discover", *store)[2]
+    assert "39 near-duplicates went with the prompt they repeat" in err
+    err = run_command(capsys, "discover", "--cap", 100, *store)[2]
+    assert "120 prompts above the cap went into the clusters of a sample of 100" in err
+    assert "go where clustering has put them" in err
