@@ -129,6 +129,11 @@ RUNS = Table(
             "n_prompts": pl.Int64,
             "n_clusters": pl.Int64,
             "n_unclustered": pl.Int64,
+            "n_copies": pl.Int64,  # near-duplicates that followed another prompt
+            "n_extended": pl.Int64,  # prompts above the cap, put into the clusters of a sample
+            "agreement": pl.Float64,  # of that with clustering, held out; null without a sample
+            "agreement_lo": pl.Float64,  # 95 % interval
+            "agreement_hi": pl.Float64,
             "sweep": pl.String,  # JSON: one row for each granularity that was tried
             "duration_s": pl.Float64,
         }
@@ -144,6 +149,7 @@ CLUSTERS = Table(
             "cluster_id": pl.Int64,  # 0, 1, … by falling size; noise has no row
             "name": pl.String,
             "names": pl.List(pl.String),  # other candidates
+            "parents": pl.List(pl.String),  # names of the groups it is in, the finer one first
             "n_prompts": pl.Int64,
             "cohesion": pl.Float64,  # mean cosine of members to the prototype
             "medoid_prompt_id": pl.String,
