@@ -66,7 +66,7 @@ def export_command(
     lost = "" if projection is None else f"What is lost: {projection.loses}"
     if projection is None or form == _PLUGIN:
         model = _write_artefact(store, version, folder, load_encoder(encoder_name))
-        lost = " ".join(filter(None, [lost, _what_is_lost(model)]))
+        lost = " ".join(filter(None, [lost, _what_stays_here(model)])) or "Nothing is lost."
     table = read_label_map(store, version)
     if projection is not None:
         if exemplars != _NONE:
@@ -117,9 +117,8 @@ def _write_files(folder: Path, contents: Contents) -> None:
         click.echo(folder / name)
 
 
-def _what_is_lost(model: RoutingModel) -> str:
-    if not (model.router or model.rules):
-        return "Nothing is lost."
-    said = "It routes by the table alone; the stack's per-prompt refinement stays here."
-    rules = " Rules on axes are described in it but not decided: whoever reads it has to keep them."
-    return (said if model.router else "") + (rules if model.rules else "")
+def _what_stays_here(model: RoutingModel) -> str:
+    """Return what the artefact does not decide; empty if it decides everything."""
+    router = "It routes by the table alone; the stack's per-prompt refinement stays here."
+    rules = "Rules on axes are described in it but not decided: whoever reads it has to keep them."
+    return " ".join([*([router] if model.router else []), *([rules] if model.rules else [])])

@@ -50,6 +50,7 @@ def main() -> None:
     else:
         told = check_labels(config)
     sys.stdout.write(f"{told}, in the Router of LiteLLM {_version()}\n")
+    sys.stdout.flush()
 
 
 def check_labels(config: dict) -> str:
