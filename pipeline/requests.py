@@ -75,7 +75,8 @@ def parse_template(text: str, *, name: str) -> Template:
                 f"{name}: {key}: expected {types[key][-1].__name__}, found {value!r}. "
                 "Correct the file."
             )
-    return Template(**found | {"tools": tuple(found.get("tools", ()))})
+    given: dict[str, Any] = {**found, "tools": tuple(found.get("tools", ()))}
+    return Template(**given)
 
 
 def chat_of(payload: str | None, text: str, template: Template) -> list[Message]:

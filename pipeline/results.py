@@ -46,8 +46,8 @@ def read_result(line: str) -> Result | None:
             is_anthropic = isinstance(found.get("result"), dict)
             return (_of_anthropic if is_anthropic else _of_openai)(found["custom_id"], found)
     except (LookupError, TypeError, AttributeError) as error:
-        wanted = found.get("custom_id") or found.get("key")
-        return Result(id=wanted, error=f"not the form of an answer: {error!r}")
+        wanted = found.get("key", found.get("custom_id"))
+        return Result(id=str(wanted), error=f"not the form of an answer: {error!r}")
     return None
 
 
