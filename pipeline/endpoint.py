@@ -1,111 +1,116 @@
-"""Call an OpenAI-compatible endpoint, with patience: the only module that knows its client.
+"""Ask an OpenAI-compatible endpoint: an edge, off by default.
 
-The key is handed to the client and is neither logged nor stored.
+What comes back is untrusted text. Redirects are refused, for they could carry the key to another
+host.
 """
 
-import random
+import json
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from importlib import import_module, util
-from typing import Any
+from http.client import HTTPException
+from urllib.error import HTTPError, URLError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from pipeline.requests import Message, Template, openai_body
-from pipeline.results import Result, completion
-from profiles.errors import UsageError
+from profiles.errors import EndpointError, UsageError
 
-_TRY_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-_LONGEST_PAUSE_S = 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """One model asked once, with all tries."""
-
-    result: Result
-    latency_s: float
-    """Of the try that was answered, or of the last one."""
-    n_lost: int = 0
-    """Tries without an answer that may have been billed all the same."""
+_LONGEST_PROMPT = 4_000  # characters
+_LONGEST_ANSWER = 1 << 16  # bytes
+_N_TRIES = 3
+_N_AT_ONCE = 4
+_TRY_AGAIN = (429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """Where to ask, and how patiently."""
+    """Where to ask."""
 
-    base_url: str
-    api_key: str = field(repr=False)
-    timeout_s: float = 60.0
-    n_tries: int = 5
-    pause_s: float = 1.0
-    """Before the second try; doubles with each, and is drawn between half of that and that. An
-    answer's Retry-After counts instead."""
-    wait: Callable[[float], object] = time.sleep
+    url: str
+    """Base address, such as http://127.0.0.1:8000/v1."""
+    model: str
+    api_key: str = field(default="", repr=False)
+    """Sent as a bearer token if there is one."""
+    timeout_s: float = 30.0
+    pause_s: float = 0.5
+    """Before the second try; doubles with each."""
 
-    def client(self) -> Any:  # noqa: ANN401 - of an extra that need not be there
-        """Return the client.
-
-        Raises
-        ------
-        UsageError
-            If the extra is not installed.
-        """
-        if util.find_spec("openai") is None:
-            raise UsageError("Calling models needs an extra: pip install 'promptshed[run]'.")
-        return import_module("openai").OpenAI(
-            base_url=self.base_url, api_key=self.api_key, max_retries=0, timeout=self.timeout_s
-        )
-
-    def ask(
-        self,
-        client: Any,  # noqa: ANN401
-        wanted: str,
-        model: str,
-        chat: Sequence[Message],
-        template: Template,
-    ) -> Call:
-        """Ask one model; what fails for good is a result with an error."""
-        errors: Any = import_module("openai")
-        body, n_lost, error, started = openai_body(chat, model, template), 0, "", 0.0
-        for number in range(self.n_tries):
-            started, after = time.monotonic(), None
-            try:
-                raw = client.chat.completions.with_raw_response.create(**body)
-                return Call(
-                    result=completion(wanted, _object(raw.http_response.json())),
-                    latency_s=time.monotonic() - started,
-                    n_lost=n_lost,
-                )
-            except errors.APITimeoutError:
-                n_lost, error = n_lost + 1, "no answer in time"
-            except errors.APIConnectionError as failure:
-                error = f"no connection: {failure.__cause__ or failure}"
-            except errors.APIStatusError as failure:
-                error = f"status {failure.status_code}: {failure.message}"[:300]
-                after = failure.response.headers.get("retry-after")
-                if failure.status_code not in _TRY_AGAIN:
-                    break
-            except (
-                errors.OpenAIError,
-                ValueError,
-                LookupError,
-                TypeError,
-                AttributeError,
-            ) as failure:
-                n_lost, error = n_lost + 1, f"not the form of an answer: {failure!r}"[:300]
-            if number + 1 < self.n_tries:
-                self.wait(self._pause(number, after))
-        spent = time.monotonic() - started
-        return Call(result=Result(id=wanted, error=error), latency_s=spent, n_lost=n_lost)
-
-    def _pause(self, number: int, retry_after: str | None) -> float:
-        if retry_after is not None and retry_after.replace(".", "", 1).isdecimal():
-            return min(float(retry_after), _LONGEST_PAUSE_S)
-        longest = min(self.pause_s * 2.0**number, _LONGEST_PAUSE_S)
-        return random.uniform(longest / 2.0, longest)  # noqa: S311 - only spreads the tries
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("http://", "https://")):
+            raise UsageError(f"An endpoint starts with http:// or https://, found {self.url!r}.")
 
 
-def _object(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"expected an object, found {type(value).__name__}")
-    return value
+def endpoint_of(url: str, model: str) -> Endpoint:
+    """Return an endpoint with the key in `PROMPTSHED_API_KEY`, if there is one."""
+    return Endpoint(url=url, model=model, api_key=os.environ.get("PROMPTSHED_API_KEY", ""))
+
+
+def answers(
+    endpoint: Endpoint, instruction: str, texts: Sequence[str], *, n_tokens: int
+) -> Iterator[str]:
+    """Ask about each text, several at once, and yield the answers in order.
+
+    Raises
+    ------
+    EndpointError
+        If the endpoint cannot be reached, refuses, or answers something else than a completion.
+    """
+    with ThreadPoolExecutor(_N_AT_ONCE) as pool:
+        yield from pool.map(lambda text: _ask(endpoint, instruction, text, n_tokens), texts)
+
+
+def _ask(endpoint: Endpoint, instruction: str, text: str, n_tokens: int) -> str:
+    for attempt in range(_N_TRIES):
+        try:
+            return _content(_post(endpoint, instruction, text, n_tokens), endpoint)
+        except HTTPError as error:
+            if error.code not in _TRY_AGAIN or attempt == _N_TRIES - 1:
+                raise EndpointError(
+                    f"{endpoint.url} answered {error.code}. Check the address, the model's name "
+                    "and the key in PROMPTSHED_API_KEY."
+                ) from error
+        except (URLError, TimeoutError, HTTPException, ConnectionError) as error:
+            if attempt == _N_TRIES - 1:
+                raise EndpointError(
+                    f"{endpoint.url} cannot be reached ({error}). Is the server running?"
+                ) from error
+        time.sleep(endpoint.pause_s * 2**attempt)
+    raise AssertionError("unreachable")
+
+
+def _post(endpoint: Endpoint, instruction: str, text: str, n_tokens: int) -> bytes:
+    body = {
+        "model": endpoint.model,
+        "temperature": 0,
+        "max_tokens": n_tokens,
+        "messages": [
+            {"role": "system", "content": instruction},
+            {"role": "user", "content": text[:_LONGEST_PROMPT]},
+        ],
+    }
+    headers = {"Content-Type": "application/json"}
+    if endpoint.api_key:
+        headers["Authorization"] = f"Bearer {endpoint.api_key}"
+    request = Request(  # noqa: S310 - http and https only, checked by Endpoint
+        f"{endpoint.url.rstrip('/')}/chat/completions",
+        data=json.dumps(body).encode(),
+        headers=headers,
+    )
+    with build_opener(_StayThere).open(request, timeout=endpoint.timeout_s) as response:
+        return response.read(_LONGEST_ANSWER)
+
+
+class _StayThere(HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Follow no redirect; urllib then raises the answer as an HTTPError."""
+
+
+def _content(answer: bytes, endpoint: Endpoint) -> str:
+    try:
+        content = json.loads(answer)["choices"][0]["message"]["content"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise EndpointError(
+            f"{endpoint.url} did not answer with a chat completion. Does it speak the OpenAI API?"
+        ) from error
+    return content if isinstance(content, str) else ""

@@ -152,13 +152,15 @@ def receipts(
             "table_version": model.table_version,
             "gain": 100.0 * (quality - estimates.quality[:, reference]),
             "fell_back": judged.weighed.fell_back,
+            "is_locked": judged.weighed.is_locked,
             "best": ids[judged.best()],
             "explored": drawn.explored if drawn else False,
             "rules": judged.rules or [""] * len(chosen),
             **{f"other{place}": ids[columns] for place, columns in enumerate(others)},
         },
         schema_overrides={name: kind for name, kind in RECEIPT.items() if name in _PLAIN}
-        | {"gain": pl.Float64, "fell_back": pl.Boolean, "explored": pl.Boolean}
+        | {"gain": pl.Float64}
+        | dict.fromkeys(("fell_back", "is_locked", "explored"), pl.Boolean)
         | dict.fromkeys(["best", *(f"other{place}" for place in range(N_FALLBACKS))], pl.String),
     )
     chain = pl.concat_list(pl.col("^other\\d$")).list.drop_nulls()
@@ -196,7 +198,7 @@ def _others(judged: Judged, chosen: NDArray[np.int64]) -> list[NDArray[np.int64]
     """Return whom to try if the chosen model fails: columns, best first, −1 where there is none."""
     taken = chosen[:, None]
     for _ in range(N_FALLBACKS):
-        following = next_best(judged.weighed.utility, judged.estimates.cost_usd, taken)
+        following = next_best(judged.weighed.unlocked, judged.estimates.cost_usd, taken)
         taken = np.column_stack([taken, following])
     return list(taken[:, 1:].T)
 
@@ -223,7 +225,9 @@ def _reasons(reference_id: str, unassigned: str) -> pl.Expr:
     )
     points = pl.col("gain").round(1).cast(pl.String)
     why = (
-        pl.when(pl.col("fell_back"))
+        pl.when(pl.col("is_locked"))
+        .then(pl.lit("locked to this model"))
+        .when(pl.col("fell_back"))
         .then(pl.lit("the fallback, as no model keeps the limits here"))
         .when(pl.col("explored"))
         .then(pl.concat_str(pl.lit("drawn at random to learn from, in place of "), pl.col("best")))
@@ -244,7 +248,12 @@ def _reasons(reference_id: str, unassigned: str) -> pl.Expr:
 
 
 def buckets_frame(
-    domains: pl.DataFrame, assigner: Assigner, *, n_unassigned: int, z: NDArray[np.float64]
+    domains: pl.DataFrame,
+    assigner: Assigner,
+    *,
+    n_unassigned: int,
+    z: NDArray[np.float64],
+    locks: Sequence[str | None],
 ) -> pl.DataFrame:
     """Return the BUCKETS table without its version: the domains in row order, then `unassigned`.
 
@@ -256,6 +265,8 @@ def buckets_frame(
         Training prompts that were refused when held out.
     z
         Shape (n_domains + 1,), as in `Terms`.
+    locks
+        Length n_domains + 1: the model that a bucket is locked to, or None.
     """
     known = pl.DataFrame(
         {
@@ -280,7 +291,11 @@ def buckets_frame(
         },
         schema=known.schema,
     )
-    return pl.concat([known, rest]).with_row_index("bucket").with_columns(z=z)
+    return (
+        pl.concat([known, rest])
+        .with_row_index("bucket")
+        .with_columns(z=z, lock=pl.Series(locks, dtype=pl.String))
+    )
 
 
 def routing_model(
@@ -313,6 +328,9 @@ def routing_model(
             min_quality=policy["min_quality"],
             max_latency_s=policy["max_latency_s"],
             fallback=tuple(model_ids.index(model_id) for model_id in policy["fallback"]),
+        ),
+        locks=np.array(
+            [-1 if m is None else model_ids.index(m) for m in buckets.sort("bucket")["lock"]]
         ),
     )
     return RoutingModel(

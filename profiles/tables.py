@@ -129,6 +129,11 @@ RUNS = Table(
             "n_prompts": pl.Int64,
             "n_clusters": pl.Int64,
             "n_unclustered": pl.Int64,
+            "n_copies": pl.Int64,  # near-duplicates that followed another prompt
+            "n_extended": pl.Int64,  # prompts above the cap, put into the clusters of a sample
+            "agreement": pl.Float64,  # of that with clustering, held out; null without a sample
+            "agreement_lo": pl.Float64,  # 95 % interval
+            "agreement_hi": pl.Float64,
             "sweep": pl.String,  # JSON: one row for each granularity that was tried
             "duration_s": pl.Float64,
         }
@@ -144,6 +149,7 @@ CLUSTERS = Table(
             "cluster_id": pl.Int64,  # 0, 1, … by falling size; noise has no row
             "name": pl.String,
             "names": pl.List(pl.String),  # other candidates
+            "parents": pl.List(pl.String),  # names of the groups it is in, the finer one first
             "n_prompts": pl.Int64,
             "cohesion": pl.Float64,  # mean cosine of members to the prototype
             "medoid_prompt_id": pl.String,
@@ -268,6 +274,7 @@ ROUTING_TABLES = Table(
             "held_out": pl.String,  # JSON: cross-fitted scores, see pipeline.expected
             "rules": pl.String,  # JSON, see pipeline.axes.rules; null: there are none
             "certificate": pl.String,  # JSON, see pipeline.certificate; null: none was asked for
+            "study_id": pl.String,  # what the trade-off was chosen on
         }
     ),
     key=("table_version",),
@@ -288,6 +295,7 @@ BUCKETS = Table(
             "weights": FLOATS,  # of the assigner
             "intercept": pl.Float64,
             "z": pl.Float64,  # standard errors an advantage over the reference must exceed
+            "lock": pl.String,  # model that all its prompts go to; null: the best one
         }
     ),
     key=("table_version", "bucket"),
@@ -325,6 +333,17 @@ ROUTERS = Table(
         }
     ),
     key=("table_version",),
+)
+
+STUDIES = Table(
+    name="studies",
+    schema=pl.Schema(
+        {
+            "study_id": pl.String,  # digest of the bytes: tables of one fit share a study
+            "packed": pl.Binary,  # safetensors, as `pipeline.study` writes them
+        }
+    ),
+    key=("study_id",),
 )
 
 MODELS = Table(  # not stored: read from models files
@@ -394,5 +413,6 @@ STORED = (
     BUCKETS,
     TABLE_ENTRIES,
     ROUTERS,
+    STUDIES,
 )
 """Every table in the store, in the order in which they are made."""

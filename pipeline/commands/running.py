@@ -10,10 +10,10 @@ from typing import Any
 import click
 import polars as pl
 
+from pipeline.calling import Caller
 from pipeline.checks import Checks, parse_checks
 from pipeline.commands.batching import read_template
 from pipeline.commands.shared import json_option, print_json, recorded_job, say, store_option
-from pipeline.endpoint import Endpoint
 from pipeline.flows.running import Ran, RunOptions, run_file
 from pipeline.models_file import load_catalog, models_path
 from pipeline.progress import progress_bar
@@ -93,7 +93,7 @@ def _options(
 ) -> RunOptions:
     key = os.environ.get("PROMPTSHED_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
     return RunOptions(
-        endpoint=Endpoint(base_url=base_url, api_key=key, timeout_s=timeout_s, n_tries=tries),
+        caller=Caller(base_url=base_url, api_key=key, timeout_s=timeout_s, n_tries=tries),
         template=template,
         checks=checks,
         prices=prices,

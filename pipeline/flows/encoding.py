@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.embed import Encoder
 from pipeline.progress import progress_bar
 from pipeline.store import Store
-from profiles.tables import VECTORS
+from profiles.tables import PROMPTS, VECTORS
 
 _SAVE_EVERY = 256  # texts: a few seconds of encoding
 _N_REMEMBERED = 32_768  # vectors: about 50 MB of the default encoder's
@@ -82,6 +82,13 @@ class PassingVectors:
             self._recent.move_to_end(prompt_id)
         while len(self._recent) > self.n_remembered:
             self._recent.popitem(last=False)
+
+
+def prompt_texts(store: Store, prompt_ids: Sequence[str]) -> list[str]:
+    """Return the texts of these prompts, in this order."""
+    read = store.read_among(PROMPTS, "prompt_id", prompt_ids)
+    text_of = dict(read.select("prompt_id", "text").iter_rows())
+    return [text_of[prompt_id] for prompt_id in prompt_ids]
 
 
 def stored_vectors(

@@ -13,7 +13,7 @@ import polars as pl
 from pipeline.answers import Answered, Asked, failed_row, outcome_tables
 from pipeline.atomic import replaced_file
 from pipeline.emitting import open_manifest
-from pipeline.price import token_costs
+from pipeline.price import ListPrices, token_costs
 from pipeline.results import Result, read_result
 from pipeline.store import Store
 from profiles.catalog import batch_prices
@@ -188,7 +188,7 @@ def batch_costs(
         schema={"model_id": pl.String, "n_tokens_in": pl.Int64, "n_tokens_out": pl.Int64},
         orient="row",
     )
-    return token_costs(frame, batch_prices(prices), day=day).to_list()
+    return token_costs(frame, ListPrices(prices=batch_prices(prices), day=day)).to_list()
 
 
 def _line(value: Mapping[str, Any]) -> bytes:

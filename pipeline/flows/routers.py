@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pipeline.embed import Encoder
+from pipeline.endpoint import Endpoint
 from pipeline.estimators.base import Estimator
 from pipeline.estimators.bucket_table import References, Tags
 from pipeline.estimators.domain_table import DomainTable
@@ -13,12 +14,13 @@ from pipeline.estimators.knn import NearestNeighbours
 from pipeline.estimators.mixllm import MixLlm
 from pipeline.estimators.stack import Stack
 from pipeline.estimators.strong_weak import StrongWeak
+from pipeline.flows.axes import learn_capabilities
 from pipeline.flows.encoding import vectors_of
 from pipeline.flows.training import TrainingData
 from pipeline.ingest import Ingest
 from pipeline.progress import progress_bar
 from pipeline.store import Store
-from pipeline.tagger import Endpoint, tag_prompts
+from pipeline.tagger import tag_prompts
 from profiles.errors import NotReadyError, UsageError
 
 DEFAULT_ROUTERS = ("stack", "domain_table", "soft_domain_table", "knn")
@@ -27,7 +29,7 @@ ROUTERS: Mapping[str, Estimator] = {
     "domain_table": DomainTable(soft=False),
     "soft_domain_table": DomainTable(soft=True),
     "knn": NearestNeighbours(),
-    "inference_dynamics": InferenceDynamics(),
+    "inference_dynamics": InferenceDynamics(capabilities=learn_capabilities),
     "mixllm": MixLlm(),
     "strong_weak": StrongWeak(),
 }

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 
 from pipeline.answers import Answered, Asked, beside, outcome_tables
 from pipeline.atomic import replaced_file
+from pipeline.calling import Call, Caller
 from pipeline.checks import Checks
-from pipeline.endpoint import Call, Endpoint
 from pipeline.requests import Template, chat_of, openai_body
 from pipeline.results import Result
 from pipeline.resuming import checkpoint_path, kept_part, part_path, settle
@@ -34,7 +34,7 @@ class _NoMoneyError(Exception):
 class RunOptions:
     """How to run."""
 
-    endpoint: Endpoint
+    caller: Caller
     template: Template
     checks: Checks
     prices: Mapping[str, tuple[float, float]]
@@ -160,7 +160,7 @@ def run_file(
         max_usd=options.max_usd, spent_usd=max(spent, _spent_before(target, run_id, done))
     )
     ran = Ran(n_rows=len(done))
-    client, pace = options.endpoint.client(), _Pace(per_minute=options.per_minute)
+    client, pace = options.caller.client(), _Pace(per_minute=options.per_minute)
     asker = _Asker(options=options, client=client, purse=purse, pace=pace)
     _note_spent(target, run_id, purse)
     try:
@@ -271,12 +271,12 @@ class _Asker:
         name = options.template.models.get(model, model)
         chat = chat_of(row.payload, row.text, options.template)
         most = options.most_usd(model, openai_body(chat, name, options.template))
-        held = most * options.endpoint.n_tries if options.max_usd is not None else 0.0
+        held = most * options.caller.n_tries if options.max_usd is not None else 0.0
         self.purse.hold(held)
         billed = held  # whatever ends this call otherwise
         try:
             self.pace.wait()
-            call = options.endpoint.ask(self.client, row.id, name, chat, options.template)
+            call = options.caller.ask(self.client, row.id, name, chat, options.template)
             cost = options.cost_usd(model, call.result)
             unknown = most if call.result.error is None else 0.0
             billed = call.n_lost * most + (unknown if cost is None else cost)

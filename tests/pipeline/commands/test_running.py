@@ -90,7 +90,7 @@ def server():
 def run(server, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PROMPTSHED_API_KEY", "secret-key")
-    monkeypatch.setattr("pipeline.endpoint.Endpoint.pause_s", 0.01)
+    monkeypatch.setattr("pipeline.calling.Caller.pause_s", 0.01)
     lines = [json.dumps({"n": number, "prompt": text}) for number, text in enumerate(PROMPTS)]
     (tmp_path / "in.jsonl").write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "m.yml").write_text(MODELS_FILE, encoding="utf-8")
