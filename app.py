@@ -22,6 +22,7 @@ _PAGES = {
     "Compare": (("models", "Models", "grid_on", "profiles"),),
     "Route": (
         ("policy", "Policy", "alt_route", "routing"),
+        ("regret", "Regret", "trending_down", "hindsight"),
         ("batch", "Batch", "table_rows", "batch-routing"),
     ),
 }

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +87,29 @@ class Policy:
     fallback: tuple[str, ...] = ()
     """Models, first choice first, for prompts that none can take within the limits, and for
     unassigned ones. Empty: the reference model, and a limit that cannot be kept is an error."""
+    locks: tuple[tuple[str, str], ...] = ()
+    """Domains, by name or id, whose prompts all go to one model: whatever limits say, but not
+    against a rule."""
     max_loss: float | None = None
     """Certify that the mean loss of quality against the reference model is at most this; None:
     no certificate."""
     alpha: float = 0.05
     """Largest chance that the certificate is wrong."""
+    priced_on: str | None = None
+    """Day whose list prices the costs were taken at, as YYYY-MM-DD; None: as recorded."""
+
+
+def read_policy(text: str) -> Policy:
+    """Read the JSON of a policy, as `as_json` wrote it.
+
+    >>> read_policy(as_json(Policy(max_share=(("a", 0.5),)))) == Policy(max_share=(("a", 0.5),))
+    True
+    """
+    return Policy(**{name: _frozen(value) for name, value in json.loads(text).items()})
+
+
+def _frozen(value: object) -> Any:  # noqa: ANN401 - whatever the JSON holds
+    return tuple(_frozen(part) for part in value) if isinstance(value, list) else value
 
 
 def as_json(config: object) -> str:

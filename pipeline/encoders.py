@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,15 +46,36 @@ class SentenceEncoder:
         return SentenceTransformer(str(self.folder), device="cpu", local_files_only=True)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return unit vectors, shape (n_texts, n_dims)."""
+        """Return unit vectors, shape (n_texts, n_dims).
+
+        Only texts of equal length in tokens share a batch: without padding the vector of a text
+        does not depend, to the last bit, on the texts that came with it, and none is wasted.
+        """
+        shortened = [self._ends(text) for text in texts]
+        lengths = self._n_tokens(shortened)
+        order = np.argsort(lengths, kind="stable")
+        groups = np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1)
+        parts = [self._encode([shortened[row] for row in group]) for group in groups]
+        vectors = np.concatenate(parts)[np.argsort(order, kind="stable")]
+        return check_vectors(vectors, len(texts))
+
+    def _encode(self, texts: list[str]) -> NDArray[np.float32]:
         vectors = self._model.encode(
-            [self._ends(text) for text in texts],
+            texts,
             batch_size=32,
             normalize_embeddings=True,
             convert_to_numpy=True,
             show_progress_bar=False,
         )
-        return check_vectors(np.asarray(vectors, dtype=np.float32), len(texts))
+        return np.asarray(vectors, dtype=np.float32)
+
+    def _n_tokens(self, texts: list[str]) -> NDArray[np.int64]:
+        """Return the length of each text in tokens; all 0 for a model that never pads."""
+        tokenizer = self._model.tokenizer
+        if not texts or not callable(tokenizer):
+            return np.zeros(len(texts), dtype=np.int64)
+        tokens: Any = tokenizer(texts, truncation=True, max_length=self._model.max_seq_length)
+        return np.array([len(ids) for ids in tokens["input_ids"]], dtype=np.int64)
 
     def _ends(self, text: str) -> str:
         """Return what is read of a text: all of a short one, as it is."""
@@ -63,7 +84,10 @@ class SentenceEncoder:
         n_pieces = (self._model.max_seq_length or _LONGEST_TEXT) - 2  # without the two marks
         if len(text) <= n_pieces:  # a piece has a character at least
             return text
-        tokens = self._model.tokenizer(
+        tokenizer = self._model.tokenizer
+        if not callable(tokenizer):  # a model that reads texts of any length
+            return text
+        tokens: Any = tokenizer(
             text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
         places = tokens["offset_mapping"]

@@ -26,7 +26,7 @@ from pipeline.smoothers.text_features import ShapeScaler, Tfidf
 from pipeline.smoothers.tfidf import TermMap
 from profiles.errors import StoreError
 
-PACK_VERSION = 1
+PACK_VERSION = 2
 _CLASSES: Mapping[str, type] = {
     kind.__name__: kind
     for kind in (

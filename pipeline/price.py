@@ -1,5 +1,6 @@
 """Tokens and dated prices give costs, so that a price change needs no call to be made again."""
 
+from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
@@ -9,17 +10,22 @@ from profiles.catalog import prices_on
 _TOKENS_PER_PRICE = 1_000_000.0
 
 
-def token_costs(outcomes: pl.DataFrame, prices: pl.DataFrame, *, day: date) -> pl.Series:
-    """Return what each call would cost at the prices of a day.
+@dataclass(frozen=True, kw_only=True)
+class ListPrices:
+    """The prices in force on a day, whenever a call was made."""
+
+    prices: pl.DataFrame
+    """The MODEL_PRICES table, of any days."""
+    day: date
+
+
+def token_costs(outcomes: pl.DataFrame, at: ListPrices) -> pl.Series:
+    """Return what each call would cost at list prices.
 
     Parameters
     ----------
     outcomes
         Columns model_id, n_tokens_in and n_tokens_out.
-    prices
-        The MODEL_PRICES table.
-    day
-        The price in force on this day counts, whenever the call was made.
 
     Returns
     -------
@@ -28,7 +34,7 @@ def token_costs(outcomes: pl.DataFrame, prices: pl.DataFrame, *, day: date) -> p
         or the model's price is unknown.
     """
     priced = outcomes.select("model_id", "n_tokens_in", "n_tokens_out").join(
-        prices_on(prices, day), on="model_id", how="left", maintain_order="left"
+        prices_on(at.prices, at.day), on="model_id", how="left", maintain_order="left"
     )
     cost = (
         pl.col("n_tokens_in") * pl.col("price_in_usd_per_mtok")
@@ -37,10 +43,12 @@ def token_costs(outcomes: pl.DataFrame, prices: pl.DataFrame, *, day: date) -> p
     return priced.select(cost_usd=cost)["cost_usd"]
 
 
-def price_outcomes(outcomes: pl.DataFrame, prices: pl.DataFrame, *, day: date) -> pl.DataFrame:
-    """Return the OUTCOMES table at the prices of a day.
+def price_outcomes(outcomes: pl.DataFrame, at: ListPrices | None) -> pl.DataFrame:
+    """Return the OUTCOMES table at list prices; without any, as it was recorded.
 
     A cost that tokens and price do not tell stays as it was recorded; null stays null.
     """
-    at_prices = token_costs(outcomes, prices, day=day)
+    if at is None:
+        return outcomes
+    at_prices = token_costs(outcomes, at)
     return outcomes.with_columns(cost_usd=pl.coalesce(at_prices, "cost_usd"))

@@ -274,6 +274,7 @@ ROUTING_TABLES = Table(
             "held_out": pl.String,  # JSON: cross-fitted scores, see pipeline.expected
             "rules": pl.String,  # JSON, see pipeline.axes.rules; null: there are none
             "certificate": pl.String,  # JSON, see pipeline.certificate; null: none was asked for
+            "study_id": pl.String,  # what the trade-off was chosen on
         }
     ),
     key=("table_version",),
@@ -294,6 +295,7 @@ BUCKETS = Table(
             "weights": FLOATS,  # of the assigner
             "intercept": pl.Float64,
             "z": pl.Float64,  # standard errors an advantage over the reference must exceed
+            "lock": pl.String,  # model that all its prompts go to; null: the best one
         }
     ),
     key=("table_version", "bucket"),
@@ -333,6 +335,17 @@ ROUTERS = Table(
     key=("table_version",),
 )
 
+STUDIES = Table(
+    name="studies",
+    schema=pl.Schema(
+        {
+            "study_id": pl.String,  # digest of the bytes: tables of one fit share a study
+            "packed": pl.Binary,  # safetensors, as `pipeline.study` writes them
+        }
+    ),
+    key=("study_id",),
+)
+
 MODELS = Table(  # not stored: read from models files
     name="models",
     schema=pl.Schema(
@@ -356,6 +369,8 @@ MODEL_PRICES = Table(  # not stored: read from models files
             "since": pl.Date,  # in force from this day to the next one of the model
             "price_in_usd_per_mtok": pl.Float64,  # US dollars for a million tokens
             "price_out_usd_per_mtok": pl.Float64,
+            "batch_price_in_usd_per_mtok": pl.Float64,  # of batch jobs; null is unknown
+            "batch_price_out_usd_per_mtok": pl.Float64,
             "source_url": pl.String,
             "checked_on": pl.Date,
         }
@@ -369,13 +384,17 @@ RECEIPT = pl.Schema(
         "domain": pl.String,
         "confidence": pl.Float64,
         "expected_quality": pl.Float64,
+        "quality_lo": pl.Float64,  # 95 % interval of the mean on such prompts
+        "quality_hi": pl.Float64,
         "expected_cost_usd": pl.Float64,
-        "fallback": pl.String,
+        "fallback": pl.String,  # the runner-up
+        "fallbacks": pl.List(pl.String),  # whom to try, in order, if `model` fails
         "reason": pl.String,
+        "propensity": pl.Float64,  # chance in (0, 1] that this row got this model
         "table_version": pl.Int64,
     }
 )
-"""Columns that routing adds to a row; `fallback` is the model to try if `model` fails."""
+"""Columns that routing adds to a row."""
 
 STORED = (
     IMPORTS,
@@ -394,5 +413,6 @@ STORED = (
     BUCKETS,
     TABLE_ENTRIES,
     ROUTERS,
+    STUDIES,
 )
 """Every table in the store, in the order in which they are made."""

@@ -25,6 +25,8 @@ PAGES = {
     "domains": "taxonomy",
     "models": "profiles",
     "policy": "routing",
+    "try": "routing?view=Try+a+policy",
+    "regret": "hindsight",
     "batch": "batch-routing",
 }
 THEMES = ("light", "dark")

@@ -181,6 +181,7 @@ def use_fake_encoder(monkeypatch):
         "evaluating",
         "exporting",
         "profiling",
+        "route",
         "routing",
     ):
         path = f"pipeline.commands.{module}.load_encoder"

@@ -16,6 +16,7 @@ from pages.ui.colours import NEUTRAL, PALETTE, SYMBOLS
 from pipeline.atlas import NO_DOMAIN, UNCLUSTERED
 from pipeline.expected import THIS_TABLE, Expectation
 from pipeline.frontier import upper_hull
+from pipeline.regret import RegretCell
 
 STILL = {"displayModeBar": False}
 """Plotly settings of a chart that is not zoomed or selected on."""
@@ -67,18 +68,49 @@ def domain_bars(domains: pl.DataFrame) -> go.Figure:
     return _finish(figure, height=_ROW_PX * max(rows.height, 1) + 24, right=56)
 
 
-def frontier(expectation: Expectation, colours: Mapping[str, str]) -> go.Figure:
-    """Draw expected cost and quality of the table and of each single model with both known."""
+def frontier(
+    expectation: Expectation,
+    colours: Mapping[str, str],
+    *,
+    reached: pl.DataFrame | None = None,
+    published: Expectation | None = None,
+) -> go.Figure:
+    """Draw expected cost and quality of the table and of each single model with both known.
+
+    Parameters
+    ----------
+    reached
+        Columns cost_usd and quality: what this table's router reaches at other prices of quality.
+    published
+        Another table to draw beside it.
+    """
     known = expectation.options.filter(
         pl.col("cost_usd").is_not_null() & pl.col("quality").is_not_null()
     )
     ours_last = known.sort(pl.col("option") == THIS_TABLE, "option")
     figure = go.Figure(_mixes(known.filter(pl.col("model_id").is_not_null())))
+    if reached is not None and not reached.is_empty():
+        figure.add_trace(_reached(reached))
+    if published is not None and published.option(THIS_TABLE)["cost_usd"] is not None:
+        row = published.option(THIS_TABLE) | {"option": "published table"}
+        figure.add_trace(_marked(row, symbol="star-open", size=17, colour=NEUTRAL))
     figure.add_traces([_option(row, colours) for row in ours_last.iter_rows(named=True)])
     figure.update_xaxes(title="cost, $ per 1,000 prompts (log)", type="log", dtick=1)
     figure.update_yaxes(title="quality", tickformat=".2f")
     figure.update_layout(legend={"orientation": "h", "y": -0.28, "x": 0})
     return _finish(figure, height=380, bottom=90)
+
+
+def _reached(points: pl.DataFrame) -> go.Scatter:
+    rows = points.filter(pl.col("cost_usd") > 0).sort("cost_usd", "quality")
+    return go.Scatter(
+        x=(1000 * rows["cost_usd"]).to_list(),
+        y=rows["quality"].to_list(),
+        mode="lines",
+        line={"color": PALETTE[0], "width": 2},
+        name="this policy at other prices of quality",
+        hoverinfo="name",
+    )
 
 
 def _mixes(singles: pl.DataFrame) -> list[go.Scatter]:
@@ -102,7 +134,12 @@ def _mixes(singles: pl.DataFrame) -> list[go.Scatter]:
 
 
 def _option(row: Mapping[str, object], colours: Mapping[str, str]) -> go.Scatter:
-    is_table = row["option"] == THIS_TABLE
+    if row["option"] == THIS_TABLE:
+        return _marked(row, symbol="star", size=20, colour=NEUTRAL)
+    return _marked(row, symbol="circle", size=13, colour=colours[str(row["option"])])
+
+
+def _marked(row: Mapping[str, object], *, symbol: str, size: int, colour: str) -> go.Scatter:
     name = text.as_label(str(row["option"]))
     cost, quality = float(str(row["cost_usd"])), float(str(row["quality"]))
     price = text.dollars_per_1000(cost)
@@ -112,10 +149,10 @@ def _option(row: Mapping[str, object], colours: Mapping[str, str]) -> go.Scatter
         name=name,
         mode="markers",
         marker={
-            "size": 20 if is_table else 13,
-            "symbol": "star" if is_table else "circle",
-            "color": NEUTRAL if is_table else colours[str(row["option"])],
-            "line": {"width": 1.5, "color": "#FFFFFF" if is_table else NEUTRAL},
+            "size": size,
+            "symbol": symbol,
+            "color": colour,
+            "line": {"width": 1.5, "color": "#FFFFFF" if symbol == "star" else NEUTRAL},
         },
         hovertext=[f"{name}<br>quality {text.quality(quality)}<br>{price} per 1,000 prompts"],
         hoverinfo="text",
@@ -227,6 +264,110 @@ def heat_map(grid: pl.DataFrame, measure: Measure) -> go.Figure:
     )
     figure.update_layout(barmode="overlay", bargap=0)
     return _finish(figure, height=_ROW_PX * len(elements) + 60, top=36)
+
+
+def regret_map(cells: Sequence[RegretCell], *, n_prompts: int, by_money: bool) -> go.Figure:
+    """Draw chosen × best model: what each pair lost on all prompts, or spent too much.
+
+    Parameters
+    ----------
+    n_prompts
+        Prompts that the losses are shared among, so that the cells add up to the whole.
+    """
+    models = sorted({name for cell in cells for name in (cell.chosen, cell.best)})
+    places = {(models.index(cell.chosen), models.index(cell.best)): cell for cell in cells}
+    values = np.full((len(models), len(models)), np.nan)
+    for place, cell in places.items():
+        each = 1000 * cell.overspend_usd if by_money else 100 * cell.regret
+        values[place] = each * cell.n / n_prompts
+    shown = [[_loss(value, by_money=by_money) for value in row] for row in values]
+    hovers = [
+        [_pair(places.get((i, j)), n_prompts) for j in range(len(models))]
+        for i in range(len(models))
+    ]
+    figure = go.Figure(
+        go.Heatmap(
+            z=np.maximum(values, 0.0),
+            text=shown,
+            texttemplate="%{text}",
+            textfont={"size": 13},
+            hovertext=hovers,
+            hoverinfo="text",
+            hoverongaps=False,
+            showscale=False,
+            xgap=2,
+            ygap=2,
+        )
+    )
+    names = [text.as_label(name, longest=32) for name in text.short_models(models)]
+    figure.update_xaxes(
+        title="best in hindsight",
+        tickvals=list(range(len(models))),
+        ticktext=names,
+        side="top",
+        showgrid=False,
+        ticklen=0,
+    )
+    figure.update_yaxes(
+        title="chosen",
+        tickvals=list(range(len(models))),
+        ticktext=names,
+        range=[len(models) - 0.5, -0.5],
+        showgrid=False,
+        ticklen=0,
+    )
+    return _finish(figure, height=_ROW_PX * (len(models) + 1) + 90, top=60)
+
+
+def _loss(value: float, *, by_money: bool) -> str:
+    if np.isnan(value):
+        return ""
+    if by_money:
+        return text.signed_dollars(value)
+    return f"{value:.2f}"
+
+
+def _pair(cell: RegretCell | None, n_prompts: int) -> str:
+    if cell is None:
+        return "never"
+    lines = [
+        f"chosen {text.as_label(cell.chosen)}, best {text.as_label(cell.best)}",
+        f"{text.count(cell.n)} of {text.count(n_prompts)} prompts",
+        f"each lost {100 * cell.regret:.1f} points on average",
+    ]
+    if np.isfinite(cell.overspend_usd):
+        spent = text.signed_dollars(1000 * cell.overspend_usd)
+        lines.append(f"and cost {spent} more per 1,000 prompts")
+    return "<br>".join(lines)
+
+
+def regret_parts(parts: pl.DataFrame) -> go.Figure:
+    """Draw what the regret is made of (`Hindsight.parts`), with intervals, largest on top."""
+    rows = parts.sort("points")
+    figure = go.Figure(
+        go.Bar(
+            x=rows["points"].to_list(),
+            y=rows["part"].to_list(),
+            orientation="h",
+            marker_color=[PALETTE[0] if value >= 0 else PALETTE[2] for value in rows["points"]],
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": (rows["points_hi"] - rows["points"]).to_list(),
+                "arrayminus": (rows["points"] - rows["points_lo"]).to_list(),
+                "color": NEUTRAL,
+            },
+            hovertext=[
+                f"{row['part']}: {row['points']:.2f} points (95 %: {row['points_lo']:.2f} to "
+                f"{row['points_hi']:.2f})"
+                for row in rows.iter_rows(named=True)
+            ],
+            hoverinfo="text",
+        )
+    )
+    figure.update_xaxes(title="points of quality lost, mean over prompts", zeroline=True)
+    figure.update_yaxes(showgrid=False)
+    return _finish(figure, height=_ROW_PX * rows.height + 90, bottom=50)
 
 
 def written(row: Mapping[str, object], measure: Measure) -> str:

@@ -1,9 +1,11 @@
 """The finding in words, as Markdown with every foreign name escaped."""
 
 import json
+import math
 
 from pages.ui import format as text
 from pages.ui.reads import Run
+from pipeline.config import Policy
 from pipeline.expected import THIS_TABLE, Expectation
 
 _MOST_NAMED = 3
@@ -49,6 +51,34 @@ def refinement(policy: str) -> str:
         "The rows below say what is best on average in each domain. Routing refines them prompt "
         "by prompt, so a prompt may get another model than its domain's first choice."
     )
+
+
+def wish(policy: Policy) -> str:
+    """Say what a policy asks for, in a few words."""
+    floor, cap, loss = policy.min_quality, policy.max_latency_s, policy.max_loss
+    ratio = policy.loss_ratio
+    said = [
+        _aim(policy),
+        "" if ratio is None else f"a bad switch counts {ratio:g} times",
+        "" if floor is None else f"quality of at least {text.quality(floor)}",
+        "" if cap is None else f"at most {cap:g} s",
+        *(f"at most {text.share(part)} to {model_id}" for model_id, part in policy.max_share),
+        f"only {', '.join(policy.model_ids)}" if policy.model_ids else "",
+        f"without {', '.join(policy.deny)}" if policy.deny else "",
+        *policy.rules,
+        *(f"asks for {feature}" for feature in policy.required_features),
+        "" if loss is None else f"certified to lose at most {100 * loss:g} points",
+    ]
+    return "; ".join(filter(None, said))
+
+
+def _aim(policy: Policy) -> str:
+    value = policy.quality_value_usd
+    if value is None:
+        return f"keeps {text.share(policy.keep_quality)} of the safe choice's quality"
+    if value == math.inf:
+        return "looks at quality alone"
+    return f"a point of quality is worth {text.dollars(value / 100)}"
 
 
 def scorecard(expectation: Expectation, cheapest: str | None) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 DASH = "–"
@@ -81,6 +82,16 @@ def dollars(amount: float) -> str:
     return f"${amount:.{decimals}f}"
 
 
+def signed_dollars(amount: float) -> str:
+    """Return a difference of US dollars, with two decimals or, below a cent, two digits.
+
+    >>> signed_dollars(-1.5), signed_dollars(0.0004), signed_dollars(0.0)
+    ('−$1.50', '+$0.00040', '$0.00')
+    """
+    sign = "" if amount == 0 else "−" if amount < 0 else "+"
+    return f"{sign}{dollars(abs(amount))}"
+
+
 def cost_change(ratio: float | None) -> str:
     """Return a cost in words, as a ratio to another one.
 
@@ -139,6 +150,16 @@ def as_label(text: str, *, longest: int = 44) -> str:
     """
     short = shorten(one_line(text), longest=longest)
     return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def short_models(model_ids: Sequence[str]) -> list[str]:
+    """Return model ids without what stands before the last slash, where that stays unambiguous.
+
+    >>> short_models(["a/small", "b/large"]), short_models(["a/m", "b/m"])
+    (['small', 'large'], ['a/m', 'b/m'])
+    """
+    short = [model_id.rsplit("/", 1)[-1] for model_id in model_ids]
+    return short if len(set(short)) == len(set(model_ids)) and all(short) else list(model_ids)
 
 
 def one_line(text: str) -> str:

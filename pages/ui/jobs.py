@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,22 +112,31 @@ def offer_file(job: Job) -> None:
     )
 
 
-def panel(verbs: Sequence[str], *, result: Callable[[Job], None] | None = None) -> None:
+def panel(
+    verbs: Sequence[str],
+    *,
+    result: Callable[[Job], None] | None = None,
+    most: int = _MOST_SHOWN,
+) -> None:
     """Show the newest jobs of some verbs; polls only while one of them runs."""
     is_running = any(job.state == RUNNING for job in _jobs(verbs))
     poll = st.fragment(_panel, run_every=_POLL_EVERY if is_running else None)
-    poll(verbs, result, was_running=is_running)
+    poll(verbs, result, most, was_running=is_running)
 
 
 def _panel(
-    verbs: Sequence[str], result: Callable[[Job], None] | None, *, was_running: bool
+    verbs: Sequence[str],
+    result: Callable[[Job], None] | None,
+    most: int,
+    *,
+    was_running: bool,
 ) -> None:
     jobs = _jobs(verbs)
     if was_running and not any(job.state == RUNNING for job in jobs):
         st.rerun()
     if not jobs:
         st.caption("No job was started yet.")
-    for job in jobs[:_MOST_SHOWN]:
+    for job in jobs[:most]:
         with st.container(border=True, gap="small"):
             _job(job)
             if result is not None and job.state == DONE:
@@ -145,7 +155,12 @@ def _job(job: Job) -> None:
         with st.expander("What it printed", expanded=job.state == FAILED):
             st.code(log, language=None, wrap_lines=True)
     with st.expander("As a command"):
-        st.code(f"promptshed {' '.join(job.arguments)}", language=None, wrap_lines=True)
+        st.code(command_line(job.arguments), language=None, wrap_lines=True)
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """Return a verb as it would be typed in a shell."""
+    return shlex.join(["promptshed", *arguments])
 
 
 def _progress(job: Job) -> None:

@@ -10,9 +10,12 @@ import streamlit as st
 
 from pipeline.atlas import map_frame
 from pipeline.flows.curation import read_proposals
+from pipeline.flows.looking_back import look_back_on
 from pipeline.flows.progress import read_progress
+from pipeline.hindsight import Hindsight
 from pipeline.next_step import Progress
 from pipeline.store import DEFAULT_PATH, Store
+from pipeline.study import Study, read_study
 from pipeline.table import first_choices
 from pipeline.taxonomy import domains_now
 from profiles.profile import ALL, build_profile
@@ -29,6 +32,7 @@ from profiles.tables import (
     ROUTING_TABLES,
     RUNS,
     STORED,
+    STUDIES,
     TABLE_ENTRIES,
     Table,
 )
@@ -91,6 +95,17 @@ def table_rows(version: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     return read(BUCKETS, table_version=version), read(TABLE_ENTRIES, table_version=version)
 
 
+def study(version: int) -> Study | None:
+    """Return what the trade-off of a table was chosen on; None if it is not stored."""
+    ids = read(ROUTING_TABLES, table_version=version)["study_id"].drop_nulls().to_list()
+    return _study(*_version(), ids[0]) if ids else None
+
+
+def hindsight(version: int) -> Hindsight | None:
+    """Return what a table lost against the best model of each prompt; None where unknown."""
+    return _hindsight(*_version(), version)
+
+
 def profile_cells() -> pl.DataFrame:
     """Return the cells of the newest profile; empty if there is none."""
     newest = read(PROFILES).sort("created_at")["profile_id"].to_list()
@@ -141,6 +156,17 @@ def _read(
     path: str, modified_ns: int, name: str, equals: tuple[tuple[str, object], ...]
 ) -> pl.DataFrame:
     return _at(path, modified_ns).read(_TABLES[name], **dict(equals))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)  # arrays that nobody writes to
+def _study(path: str, modified_ns: int, study_id: str) -> Study | None:
+    packed = _at(path, modified_ns).read(STUDIES, study_id=study_id)["packed"]
+    return None if packed.is_empty() else read_study(packed[0])
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _hindsight(path: str, modified_ns: int, version: int) -> Hindsight | None:
+    return look_back_on(_at(path, modified_ns), version)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

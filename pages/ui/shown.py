@@ -1,7 +1,7 @@
 """Frames as tables show them: chosen columns, units a person reads, and headings with help."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -39,6 +39,16 @@ COLUMNS: Mapping[str, object] = {
     "95 % interval": st.column_config.TextColumn(help=_INTERVAL_HELP),
     "Points": st.column_config.NumberColumn(format="%+.1f", help=_POINTS_HELP),
     "Points, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
+    "Points lost": st.column_config.NumberColumn(
+        format="%.1f", help="Quality of the best model minus that of the chosen one, hundredths."
+    ),
+    "Points lost, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
+    "Share of all, %": st.column_config.NumberColumn(
+        format="%.0f", help="Of everything that was lost: where a better choice matters most."
+    ),
+    "$ per 1,000 more": st.column_config.NumberColumn(
+        format="%+.3f", help="What the chosen model cost beyond the best one, a thousand prompts."
+    ),
     "$ per 1,000": st.column_config.NumberColumn(
         format="%.3f", help="Expected US dollars for a thousand prompts."
     ),
@@ -221,6 +231,65 @@ def sweep(trials: str) -> pl.DataFrame:
         (100 * pl.col("unclustered_share")).alias("Unclustered, %"),
         pl.col("validity").alias("Validity"),
         pl.when("chosen").then(pl.lit("chosen")).alias("Choice"),
+    )
+
+
+def tried(diff: pl.DataFrame, entries: pl.DataFrame, domain_ids: Sequence[str]) -> pl.DataFrame:
+    """Return first choices of two tables beside each other, those that differ on top.
+
+    Parameters
+    ----------
+    diff
+        As `pipeline.table.table_diff` gives it, the policy that is tried as the later one.
+    entries
+        Of the policy that is tried.
+    domain_ids
+        Of its buckets.
+    """
+    first = entries.filter(rank=1).with_columns(
+        domain_id=pl.col("bucket").map_elements(domain_ids.__getitem__, return_dtype=pl.String)
+    )
+    differs = pl.col("change") != "same"
+    return (
+        diff.join(first, on="domain_id", how="left")
+        .sort([differs, pl.col("bucket")], descending=[True, False], maintain_order=True)
+        .select(
+            _bucket_name().alias("Domain"),
+            pl.col("model_before").alias("Published"),
+            pl.when(differs).then("model_after").otherwise(pl.lit("the same")).alias("This policy"),
+            (100 * pl.col("advantage")).alias("Points"),
+            (1000 * pl.col("cost_usd")).alias("$ per 1,000"),
+        )
+    )
+
+
+def regrets(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return `Hindsight.domains` for a table."""
+    return rows.select(
+        pl.when(pl.col("domain") == UNASSIGNED)
+        .then(pl.lit(UNASSIGNED_NAME))
+        .otherwise("domain")
+        .alias("Domain"),
+        pl.col("n").alias("Prompts"),
+        pl.col("points").alias("Points lost"),
+        _row_text("points_lo", "points_hi", _plain_interval).alias("Points lost, 95 %"),
+        (100 * pl.col("share")).alias("Share of all, %"),
+    )
+
+
+def _plain_interval(lo: float | None, hi: float | None) -> str:
+    return text.DASH if lo is None or hi is None else f"{max(lo, 0.0):.1f} to {hi:.1f}"
+
+
+def worst(rows: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
+    """Return prompts of `Hindsight.prompts` with their texts, for a table."""
+    return rows.join(texts, on="prompt_id", maintain_order="left").select(
+        pl.col("text").alias("Prompt"),
+        (100 * pl.col("regret")).alias("Points lost"),
+        (1000 * pl.col("overspend_usd")).alias("$ per 1,000 more"),
+        pl.col("chosen").alias("Chosen"),
+        pl.col("best").alias("Best"),
+        pl.col("domain").alias("Domain"),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from pipeline.bootstrap import Interval
+from pipeline.commands.repricing import reprice_options
 from pipeline.commands.shared import (
     json_option,
     print_json,
@@ -13,6 +14,7 @@ from pipeline.commands.shared import (
     store_option,
 )
 from pipeline.flows.cascading import CascadeScore, replay_cascade
+from pipeline.price import ListPrices
 from pipeline.store import Store
 
 _ACCURACY = click.FloatRange(0.0, 1.0)
@@ -33,18 +35,22 @@ _ACCURACY = click.FloatRange(0.0, 1.0)
     "--check-usd", type=click.FloatRange(0.0), default=0.0, help="Cost of checking an answer."
 )
 @store_option
+@reprice_options
 @json_option
 def cascade_command(
     models: str,
     check_accuracies: tuple[float, ...],
     check_usd: float,
     store: Store,
+    at: ListPrices | None,
     *,
     as_json: bool,
 ) -> None:
     """Replay a cascade on recorded outcomes: MODELS by comma, the one to ask first first."""
     order = tuple(part.strip() for part in models.split(","))
-    scores = replay_cascade(store, order, check_accuracies=check_accuracies, check_usd=check_usd)
+    scores = replay_cascade(
+        store, order, check_accuracies=check_accuracies, check_usd=check_usd, at=at
+    )
     if as_json:
         print_json({"order": list(order), "checks": [asdict(score) for score in scores]})
         return

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.commands.repricing import reprice_options
 from pipeline.commands.scores_json import (
     evaluation_json,
     holdout_json,
@@ -36,6 +37,7 @@ from pipeline.flows.routers import choose_routers, references_of, tags_of
 from pipeline.flows.tables import current_version
 from pipeline.flows.training import read_training_data
 from pipeline.ingest import read_file
+from pipeline.price import ListPrices
 from pipeline.scores import Evaluation
 from pipeline.store import Store
 from pipeline.strong_weak import read_target
@@ -82,6 +84,7 @@ _BASELINES = ("best_single", "cheapest", "random")
     metavar="METRIC=VALUE",
     help="Exit with 4 unless the best router's delta_points, aiq or gap_closed reaches the value.",
 )
+@reprice_options
 @json_option
 @recorded_job()
 def evaluate_command(
@@ -99,6 +102,7 @@ def evaluate_command(
     holdout: str | None,
     versions: tuple[int, ...],
     fail_under: str | None,
+    at: ListPrices | None,
     logged: bool,
     as_json: bool,
 ) -> int:
@@ -106,12 +110,13 @@ def evaluate_command(
     _check_one_question(
         {"--pair": pair, "--onboard": onboard, "--logged": logged, "--holdout": holdout},
         has_tables=bool(versions),
+        has_prices=at is not None,
     )
     encoder = load_encoder(encoder_name)
     names = tuple(filter(None, (name.strip() for name in routers.split(","))))
     extra = _given_routers(store, encoder, references, tag_endpoint, tag_model)
     if holdout:
-        _score_holdout(store, encoder, holdout, versions, as_json=as_json)
+        _score_holdout(store, encoder, holdout, versions, at, as_json=as_json)
     elif logged:
         found = score_logs(store, encoder, n_seeds=n_seeds, names=names, extra=extra)
         print_json(logs_json(found)) if as_json else print_logs(found)
@@ -124,7 +129,7 @@ def evaluate_command(
     else:
         asked = read_pair(pair, pair_target) if pair else None
         evaluation, left_out = evaluate_store(
-            store, encoder, n_seeds=n_seeds, names=names, extra=extra, pair=asked
+            store, encoder, n_seeds=n_seeds, names=names, extra=extra, pair=asked, at=at
         )
         for model_id, reason in left_out.items():
             say(f"Left out: {model_id} ({reason}).")
@@ -148,20 +153,34 @@ def read_pair(models: str, target: str) -> PairOption:
     return PairOption(strong=strong, weak=weak, target=read_target(target))
 
 
-def _check_one_question(questions: dict[str, object], *, has_tables: bool) -> None:
+def _check_one_question(
+    questions: dict[str, object], *, has_tables: bool, has_prices: bool
+) -> None:
     asked = [name for name, value in questions.items() if value]
     if len(asked) > 1:
         raise UsageError(f"{' and '.join(asked)} are different questions. Ask one at a time.")
     if has_tables and "--holdout" not in asked:
         raise UsageError("--table needs --holdout FILE: prompts that no table has learned from.")
+    if has_prices and asked and asked[0] in {"--onboard", "--logged"}:
+        raise UsageError(f"{asked[0]} is about quality alone: --reprice would change nothing.")
 
 
 def _score_holdout(
-    store: Store, encoder: Encoder, holdout: str, versions: tuple[int, ...], *, as_json: bool
+    store: Store,
+    encoder: Encoder,
+    holdout: str,
+    versions: tuple[int, ...],
+    at: ListPrices | None,
+    *,
+    as_json: bool,
 ) -> None:
     tables = {f"table {version}": version for version in versions}
     score = score_holdout(
-        store, encoder, read_file(holdout), tables or {"our table": current_version(store)}
+        store,
+        encoder,
+        read_file(holdout),
+        tables or {"our table": current_version(store)},
+        at=at,
     )
     if as_json:
         print_json(holdout_json(score))

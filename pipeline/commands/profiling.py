@@ -1,11 +1,17 @@
 """`promptshed profile` and `promptshed prices`."""
 
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 import polars as pl
 
+from pipeline.commands.repricing import (
+    day_of,
+    day_option,
+    models_file_option,
+    reprice_options,
+)
 from pipeline.commands.shared import (
     encoder_option,
     interval_cell,
@@ -21,26 +27,13 @@ from pipeline.encoders import load_encoder
 from pipeline.flows.clock import now
 from pipeline.flows.profiling import compare, profile
 from pipeline.models_file import fill_prices, load_catalog, models_path
-from pipeline.price import token_costs
+from pipeline.price import ListPrices
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now
 from profiles.catalog import prices_on
+from profiles.errors import UsageError
 from profiles.grid import by_place, element_names, profile_grid
 from profiles.tables import DOMAIN_EVENTS, OUTCOMES, PROFILE_CELLS
-
-_models_option = click.option(
-    "--models-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    envvar="PROMPTSHED_MODELS",
-    show_envvar=True,
-    help="Your own models and prices; beside the store by default, as STORE.models.yml.",
-)
-_day_option = click.option(
-    "--on",
-    "day",
-    type=click.DateTime(["%Y-%m-%d"]),
-    help="The prices in force on this day; today by default.",
-)
 
 
 @click.command("profile")
@@ -48,38 +41,28 @@ _day_option = click.option(
 @encoder_option
 @click.option("--show", is_flag=True, help="Print model by domain.")
 @click.option("--compare", "pair", nargs=2, metavar="A B", help="Compare two models instead.")
-@click.option("--reprice", is_flag=True, help="Costs are tokens at list prices, where known.")
-@_day_option
-@_models_option
+@reprice_options
 @json_option
 @recorded_job()
 def profile_command(
     store: Store,
     encoder_name: str,
     pair: tuple[str, str] | None,
-    day: datetime | None,
-    models_file: Path | None,
+    at: ListPrices | None,
     *,
     show: bool,
-    reprice: bool,
     as_json: bool,
 ) -> None:
     """Build the capability profile of every model in every approved domain."""
     encoder = load_encoder(encoder_name)
     names = domains_now(store.read(DOMAIN_EVENTS)).select("domain_id", "name")
     if pair:
+        if at is not None:
+            raise UsageError("--compare is about quality alone: --reprice would change nothing.")
         rows = compare(store, encoder, model_id=pair[0], other_id=pair[1])
         _print_comparison(by_place(element_names(rows, names)), pair, as_json=as_json)
         return
-    prices, when = None, _day(day)
-    if reprice:
-        prices = load_catalog(models_file or models_path(store.path)).prices
-        known = token_costs(store.read(OUTCOMES), prices, day=when)
-        say(
-            f"{len(known) - known.null_count():,} of {len(known):,} outcomes have tokens and a "
-            f"price of {when}; the others keep their recorded cost."
-        )
-    profile_id = profile(store, encoder, prices=prices, day=when)
+    profile_id = profile(store, encoder, at=at)
     cells = store.read(PROFILE_CELLS, profile_id=profile_id)
     if as_json:
         print_json(cells.to_dicts())
@@ -93,14 +76,14 @@ def profile_command(
 @click.command("prices")
 @store_option
 @click.option("--fill", is_flag=True, help="Add missing prices from the package genai-prices.")
-@_day_option
-@_models_option
+@day_option
+@models_file_option
 @json_option
 def prices_command(
     store: Store, day: datetime | None, models_file: Path | None, *, fill: bool, as_json: bool
 ) -> None:
     """Show the price of every model in the store, and where it comes from."""
-    own, when = models_file or models_path(store.path), _day(day)
+    own, when = models_file or models_path(store.path), day_of(day)
     outcomes = store.read(OUTCOMES)
     used = sorted(outcomes["model_id"].unique())
     if fill:
@@ -181,7 +164,3 @@ def _print_comparison(rows: pl.DataFrame, pair: tuple[str, str], *, as_json: boo
         ],
     )
     say(f"Points of quality by which {pair[0]} is better, on prompts that both answered, shrunk.")
-
-
-def _day(given: datetime | None) -> date:
-    return now().date() if given is None else given.date()

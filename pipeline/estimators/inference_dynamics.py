@@ -19,6 +19,9 @@ from profiles.outcomes import Outcomes
 Elements = Callable[[Prompts], NDArray[np.float64]]
 """Takes prompts; gives how much each has of each element, shape (n, n_elements), ranked by size."""
 
+LearnElements = Callable[[Prompts], Elements]
+"""Learns from training prompts, which say nothing of outcomes, how to tell elements."""
+
 
 def domains_of(prompts: Prompts) -> NDArray[np.float64]:
     """Return the memberships: the elements of knowledge."""
@@ -33,12 +36,13 @@ class InferenceDynamics:
     """Weight of a rank over that of the one before it, in (0, 1]."""
     n_ranks: int = 3
     """Elements that count for a prompt."""
-    capabilities: Elements | None = None
-    """How much of each capability a prompt needs; None: knowledge alone."""
+    capabilities: LearnElements | None = None
+    """Learns how much of each capability a prompt needs; None: knowledge alone."""
 
     def fit(self, prompts: Prompts, outcomes: Outcomes) -> "FittedInferenceDynamics":
         """Score every model on every element."""
-        sides = (domains_of,) if self.capabilities is None else (domains_of, self.capabilities)
+        learned = () if self.capabilities is None else (self.capabilities(prompts),)
+        sides = (domains_of, *learned)
         weights = [rank_weights(side(prompts), self.decay, self.n_ranks) for side in sides]
         reference = best_single(outcomes)
         difference = outcomes.quality - outcomes.quality[:, [reference]]

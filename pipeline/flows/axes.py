@@ -4,12 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from pipeline.axes.ranking import ranked_elements
 from pipeline.axes.reading import AxisClassifier, AxisReading, fit_axes, read_axes
 from pipeline.axes.tasks import CAPABILITIES
 from pipeline.config import AssignConfig
 from pipeline.embed import Encoder
+from pipeline.estimators.base import Prompts
+from pipeline.estimators.inference_dynamics import Elements
 from pipeline.flows.encoding import vectors_of
 from pipeline.flows.training import TrainingData
 from pipeline.split import fold_numbers
@@ -51,6 +54,20 @@ def capability_elements(data: TrainingData) -> pl.DataFrame:
     classifiers = fit_axes(learned.texts, learned.vectors, learned.folds, axes=axes)
     readings = read_axes(data.texts, data.vectors, classifiers, axes=axes)
     return ranked_elements(data.prompt_ids, readings[CAPABILITIES.name])
+
+
+def learn_capabilities(prompts: Prompts) -> Elements:
+    """Learn from prompts to tell how much of each capability a prompt needs."""
+    axes, most = (CAPABILITIES,), _MOST_TO_LEARN_FROM
+    texts = prompts.texts[:most]
+    folds = fold_numbers(texts, n_folds=AssignConfig().n_folds)
+    classifiers = fit_axes(texts, prompts.vectors[:most], folds, axes=axes)
+
+    def amounts(asked: Prompts) -> NDArray[np.float64]:
+        readings = read_axes(asked.texts, asked.vectors, classifiers, axes=axes)
+        return readings[CAPABILITIES.name].probabilities
+
+    return amounts
 
 
 def _learned(store: Store, encoder: Encoder) -> dict[str, AxisClassifier]:

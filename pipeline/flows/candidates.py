@@ -1,7 +1,7 @@
 """Which models a policy lets be candidates, and which of them is the safe choice."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import compress
 
 import numpy as np
@@ -9,7 +9,6 @@ import polars as pl
 
 from pipeline.config import Policy
 from pipeline.estimators.base import best_single, known_well
-from pipeline.flows.training import TrainingData
 from profiles.catalog import Catalog
 from profiles.errors import NotReadyError, UsageError
 from profiles.outcomes import Outcomes
@@ -38,23 +37,24 @@ def facts_of(catalog: Catalog) -> Facts:
     )
 
 
-def candidates(data: TrainingData, policy: Policy, facts: Facts) -> TrainingData:
-    """Keep the models that the policy's lists and facts let pass.
+def candidates(outcomes: Outcomes, policy: Policy, facts: Facts) -> tuple[str, ...]:
+    """Return the models that the policy's lists and facts let pass, sorted.
 
-    A model whose quality is known on too few prompts is kept only where the policy names it.
+    A model whose quality is known on too few prompts is one only where the policy names it.
 
     Raises
     ------
     UsageError
         If the policy names an unknown model, or one that it leaves out, or leaves none.
     """
-    model_ids = data.outcomes.model_ids
-    shares = (model_id for model_id, _ in policy.max_share)
+    model_ids = outcomes.model_ids
+    shares = tuple(model_id for model_id, _ in policy.max_share)
     reference = [policy.reference_model_id] if policy.reference_model_id else []
-    for model_id in (*policy.model_ids, *policy.deny, *policy.fallback, *shares, *reference):
+    locked = [model_id for _, model_id in policy.locks]
+    named = (*policy.model_ids, *policy.deny, *policy.fallback, *shares, *reference, *locked)
+    for model_id in named:
         column_of(model_ids, model_id)
-    known = compress(model_ids, known_well(data.outcomes))
-    usual = sorted({*known, *policy.fallback, *reference})
+    usual = known_or_named(outcomes, (*policy.fallback, *reference, *locked))
     kept = [m for m in policy.model_ids or usual if m not in policy.deny]
     needed, window = frozenset(policy.required_features), policy.min_context_tokens or 0
     kept = [
@@ -63,13 +63,15 @@ def candidates(data: TrainingData, policy: Policy, facts: Facts) -> TrainingData
         if needed <= facts.features.get(model_id, frozenset())
         and window <= facts.context_tokens.get(model_id, 0)
     ]
-    outside = sorted({*policy.fallback, *(m for m, _ in policy.max_share)} - set(kept))
+    outside = sorted({*policy.fallback, *shares, *locked} - set(kept))
     if not kept or outside:
         raise UsageError(_why_none(outside))
-    columns = [model_ids.index(model_id) for model_id in sorted(kept)]
-    return replace(
-        data, outcomes=data.outcomes.columns(tuple(kept)), latency_s=data.latency_s[:, columns]
-    )
+    return tuple(sorted(kept))
+
+
+def known_or_named(outcomes: Outcomes, named: Iterable[str]) -> tuple[str, ...]:
+    """Return the models whose quality is known on enough prompts, and those named; sorted."""
+    return tuple(sorted({*compress(outcomes.model_ids, known_well(outcomes)), *named}))
 
 
 def _why_none(outside: list[str]) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.bootstrap import Interval, bootstrap_interval
 from pipeline.cascade import Cascade, Check, simulate_cascade
+from pipeline.price import ListPrices, price_outcomes
 from pipeline.split import hash_shares
 from pipeline.store import Store
 from profiles.errors import NotReadyError, UsageError
@@ -36,7 +37,12 @@ class CascadeScore:
 
 
 def replay_cascade(
-    store: Store, order: Sequence[str], *, check_accuracies: Sequence[float], check_usd: float
+    store: Store,
+    order: Sequence[str],
+    *,
+    check_accuracies: Sequence[float],
+    check_usd: float,
+    at: ListPrices | None = None,
 ) -> tuple[CascadeScore, ...]:
     """Replay a cascade with checks of several accuracies.
 
@@ -50,6 +56,8 @@ def replay_cascade(
         Model ids, the one to ask first first; the last one's answer is kept unchecked.
     check_usd
         Cost of checking one answer.
+    at
+        Take costs as tokens at these prices, wherever both are known.
 
     Raises
     ------
@@ -58,7 +66,7 @@ def replay_cascade(
     UsageError
         If fewer than two models are named, one twice, or one that has no outcomes.
     """
-    prompt_ids, outcomes = outcome_matrix(store.read(OUTCOMES))
+    prompt_ids, outcomes = outcome_matrix(price_outcomes(store.read(OUTCOMES), at))
     unknown = sorted(set(order) - set(outcomes.model_ids))
     if unknown or len(order) < 2 or len(set(order)) < len(order):
         raise UsageError(

@@ -19,6 +19,7 @@ from pipeline.flows.tables import load_model
 from pipeline.flows.training import TrainingData, as_prompts, fitted_memberships, read_training_data
 from pipeline.ingest import Ingest
 from pipeline.onboarding import OnboardingPoint, onboarding_curve
+from pipeline.price import ListPrices, price_outcomes
 from pipeline.progress import progress_bar
 from pipeline.scores import Evaluation
 from pipeline.split import in_test
@@ -68,6 +69,7 @@ def evaluate_store(
     names: Sequence[str] = (),
     extra: Mapping[str, Estimator] = NONE_EXTRA,
     pair: PairOption | None = None,
+    at: ListPrices | None = None,
 ) -> tuple[Evaluation, dict[str, str]]:
     """Score every router on held-out parts of the prompts that all candidates answered.
 
@@ -79,6 +81,8 @@ def evaluate_store(
         Routers that were given something besides the store.
     pair
         Two models to look at alone.
+    at
+        Take costs as tokens at these prices, wherever both are known.
 
     Returns
     -------
@@ -91,7 +95,9 @@ def evaluate_store(
         If too few prompts were answered by all candidates.
     """
     only = () if pair is None else (pair.strong, pair.weak)
-    case, splits = splits_of(store, encoder, n_seeds=n_seeds, test_share=test_share, only=only)
+    case, splits = splits_of(
+        store, encoder, n_seeds=n_seeds, test_share=test_share, only=only, at=at
+    )
     question = None
     if pair is not None:
         extra = {**extra, "strong_weak": StrongWeak(strong=pair.strong, weak=pair.weak)}
@@ -125,6 +131,7 @@ def splits_of(
     n_seeds: int,
     test_share: float,
     only: tuple[str, ...] = (),
+    at: ListPrices | None = None,
 ) -> tuple[CompleteCase, list[Split]]:
     """Split the prompts that all candidates answered, with memberships fitted on each train part.
 
@@ -140,15 +147,15 @@ def splits_of(
     UsageError
         If there is no model of that name.
     """
-    case, data = comparable_data(store, encoder, only=only)
+    case, data = comparable_data(store, encoder, only=only, at=at)
     return case, held_out_splits(data, n_seeds=n_seeds, test_share=test_share)
 
 
 def comparable_data(
-    store: Store, encoder: Encoder, *, only: tuple[str, ...] = ()
+    store: Store, encoder: Encoder, *, only: tuple[str, ...] = (), at: ListPrices | None = None
 ) -> tuple[CompleteCase, TrainingData]:
     """Read the prompts that all candidates answered; see `splits_of`."""
-    whole = read_training_data(store, encoder)
+    whole = read_training_data(store, encoder, at=at)
     unknown = sorted(set(only) - set(whole.outcomes.model_ids))
     if unknown:
         known = ", ".join(whole.outcomes.model_ids)
@@ -209,7 +216,12 @@ class HoldoutScore:
 
 
 def score_holdout(
-    store: Store, encoder: Encoder, holdout: Ingest, versions: Mapping[str, int]
+    store: Store,
+    encoder: Encoder,
+    holdout: Ingest,
+    versions: Mapping[str, int],
+    *,
+    at: ListPrices | None = None,
 ) -> HoldoutScore:
     """Route the prompts of a file that was never imported and look up what would have happened.
 
@@ -219,6 +231,8 @@ def score_holdout(
         The file, read by `pipeline.ingest.read_file`.
     versions
         Table versions to score, by the name to show.
+    at
+        Take costs as tokens at these prices, wherever both are known.
 
     Raises
     ------
@@ -229,7 +243,7 @@ def score_holdout(
     first = next(iter(models.values()))
     wanted = {model_id for model in models.values() for model_id in model.model_ids}
     learned = set(store.read(OUTCOMES)["prompt_id"])
-    prompt_ids, outcomes = outcome_matrix(holdout.outcomes)
+    prompt_ids, outcomes = outcome_matrix(price_outcomes(holdout.outcomes, at))
     missing = sorted(wanted - set(outcomes.model_ids))
     if missing:
         raise NotReadyError(

@@ -1,7 +1,5 @@
 """Profile: what is known of each model in each domain and capability, and of two models."""
 
-from datetime import date
-
 import numpy as np
 import polars as pl
 
@@ -10,30 +8,25 @@ from pipeline.embed import Encoder
 from pipeline.flows.axes import capability_elements
 from pipeline.flows.clock import now
 from pipeline.flows.training import TrainingData, fitted_memberships, read_training_data
-from pipeline.price import price_outcomes
+from pipeline.price import ListPrices, price_outcomes
 from pipeline.store import Store
 from profiles.compare import compare_models
 from profiles.profile import ALL, UNASSIGNED, build_profile
 from profiles.tables import OUTCOMES, PROFILE_CELLS, PROFILES
 
 
-def profile(
-    store: Store, encoder: Encoder, *, prices: pl.DataFrame | None = None, day: date | None = None
-) -> str:
+def profile(store: Store, encoder: Encoder, *, at: ListPrices | None = None) -> str:
     """Profile every model in every approved domain and capability; returns the profile's id.
 
     The same outcomes, domains and prices give the same profile, kept once.
 
     Parameters
     ----------
-    prices, day
-        The MODEL_PRICES table and a day: costs are tokens at the prices of that day wherever
-        both are known, today's by default. Without prices, costs are as they were recorded.
+    at
+        Take costs as tokens at these prices, wherever both are known.
     """
     data = read_training_data(store, encoder)
-    outcomes = store.read(OUTCOMES)
-    if prices is not None:
-        outcomes = price_outcomes(outcomes, prices, day=day or now().date())
+    outcomes = price_outcomes(store.read(OUTCOMES), at)
     in_domains = build_profile(outcomes, domain_elements(data))
     in_capabilities = build_profile(outcomes, capability_elements(data))
     cells = pl.concat([in_domains, in_capabilities.remove(element=ALL)])

@@ -14,6 +14,7 @@ from pipeline.estimators.knn import NearestNeighbours
 from pipeline.estimators.mixllm import MixLlm
 from pipeline.estimators.stack import Stack
 from pipeline.estimators.strong_weak import StrongWeak
+from pipeline.flows.axes import learn_capabilities
 from pipeline.flows.encoding import vectors_of
 from pipeline.flows.training import TrainingData
 from pipeline.ingest import Ingest
@@ -28,7 +29,7 @@ ROUTERS: Mapping[str, Estimator] = {
     "domain_table": DomainTable(soft=False),
     "soft_domain_table": DomainTable(soft=True),
     "knn": NearestNeighbours(),
-    "inference_dynamics": InferenceDynamics(),
+    "inference_dynamics": InferenceDynamics(capabilities=learn_capabilities),
     "mixllm": MixLlm(),
     "strong_weak": StrongWeak(),
 }

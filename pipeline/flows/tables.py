@@ -1,6 +1,7 @@
 """Build and publish: the routing table that outcomes and approved domains give."""
 
 import importlib.metadata
+from dataclasses import replace
 
 import polars as pl
 
@@ -11,6 +12,7 @@ from pipeline.flows.clock import now
 from pipeline.flows.drafting import Draft, draft_table
 from pipeline.flows.training import TrainingData, read_training_data
 from pipeline.packing import from_bytes
+from pipeline.price import ListPrices
 from pipeline.store import Store
 from pipeline.table import RoutingModel, routing_model
 from profiles.errors import NotReadyError, UsageError
@@ -18,15 +20,28 @@ from profiles.tables import (
     BUCKETS,
     ROUTERS,
     ROUTING_TABLES,
+    STUDIES,
     TABLE_ENTRIES,
 )
 
 
-def build_table(store: Store, encoder: Encoder, policy: Policy, facts: Facts | None = None) -> int:
+def build_table(
+    store: Store,
+    encoder: Encoder,
+    policy: Policy,
+    facts: Facts | None = None,
+    *,
+    at: ListPrices | None = None,
+) -> int:
     """Derive a routing table from outcomes and approved domains; returns its version, a draft.
 
     The same policy on the same outcomes and domains is the same table: it keeps its number, and
     nothing is fitted again.
+
+    Parameters
+    ----------
+    at
+        Take costs as tokens at these prices, wherever both are known. The policy keeps the day.
 
     Raises
     ------
@@ -37,7 +52,9 @@ def build_table(store: Store, encoder: Encoder, policy: Policy, facts: Facts | N
     InfeasibleError
         If a limit of the policy cannot be kept; names it and the nearest value that can.
     """
-    data = read_training_data(store, encoder)
+    if at is not None:
+        policy = replace(policy, priced_on=at.day.isoformat())
+    data = read_training_data(store, encoder, at=at)
     facts = facts or Facts()
     inputs = _digest_of(data, policy, encoder.encoder_id, facts)
     same = store.read(ROUTING_TABLES, input_digest=inputs)
@@ -67,8 +84,10 @@ def _digest_of(data: TrainingData, policy: Policy, encoder_id: str, facts: Facts
 def _save(store: Store, draft: Draft, inputs: str) -> int:
     """Save a table under the next number."""
     version = store.count(ROUTING_TABLES) + 1
+    study_id = digest(draft.study.hex())
     row = draft.meta | {
         "table_version": version,
+        "study_id": study_id,
         "input_digest": inputs,
         "created_at": now(),
         "published_at": None,
@@ -80,6 +99,10 @@ def _save(store: Store, draft: Draft, inputs: str) -> int:
         (BUCKETS, draft.buckets.with_columns(number)),
         (TABLE_ENTRIES, draft.entries.with_columns(number)),
         (ROUTERS, pl.DataFrame(routers, schema=ROUTERS.schema)),
+        (
+            STUDIES,
+            pl.DataFrame([{"study_id": study_id, "packed": draft.study}], schema=STUDIES.schema),
+        ),
     )
     return version
 

@@ -11,6 +11,7 @@ from pipeline.config import AssignConfig
 from pipeline.embed import Encoder
 from pipeline.estimators.base import Prompts
 from pipeline.flows.encoding import vectors_of
+from pipeline.price import ListPrices, price_outcomes
 from pipeline.split import fold_numbers
 from pipeline.store import Store
 from pipeline.taxonomy import domain_rows
@@ -46,21 +47,37 @@ class TrainingData:
             domain_of=self.domain_of[index],
         )
 
+    def columns(self, model_ids: tuple[str, ...]) -> "TrainingData":
+        """Return some of the models, in sorted order."""
+        index = [self.outcomes.model_ids.index(model_id) for model_id in sorted(model_ids)]
+        return replace(
+            self,
+            outcomes=self.outcomes.columns(model_ids),
+            latency_s=self.latency_s[:, index],
+        )
+
     @property
     def folds(self) -> NDArray[np.int64]:
         """Cross-fitting fold of each prompt."""
         return fold_numbers(self.prompt_ids, n_folds=AssignConfig().n_folds)
 
 
-def read_training_data(store: Store, encoder: Encoder) -> TrainingData:
+def read_training_data(
+    store: Store, encoder: Encoder, *, at: ListPrices | None = None
+) -> TrainingData:
     """Read everything that has an outcome; missing vectors are encoded.
+
+    Parameters
+    ----------
+    at
+        Take costs as tokens at these prices, wherever both are known.
 
     Raises
     ------
     NotReadyError
         If there are no outcomes.
     """
-    table = store.read(OUTCOMES)
+    table = price_outcomes(store.read(OUTCOMES), at)
     prompt_ids, outcomes = outcome_matrix(table)
     text_of = dict(store.read(PROMPTS).select("prompt_id", "text").iter_rows())
     texts = tuple(text_of[prompt_id] for prompt_id in prompt_ids)

@@ -30,6 +30,9 @@ class FittedSmoother:
     spread: FloatArray
     """Shape (m,): held-out standard deviation of one paired difference; 0 for the reference, NaN
     for a model without any known difference, whose estimates are NaN."""
+    thinness: FloatArray
+    """Shape (m,): variance that few outcomes add to a model's mean, over that of one difference; 0
+    for the model known on most prompts."""
     smoother: Smoother
     """Paired targets per prompt."""
     cost: FittedCost
@@ -54,7 +57,7 @@ class FittedSmoother:
             model_ids=self.model_ids,
             quality=np.where(np.isfinite(self.spread), unpair(values, self.reference), np.nan),
             cost_usd=cost_usd,
-            standard_error=(variance[:, None] ** 0.5) * self.spread,
+            standard_error=np.sqrt(variance[:, None] + self.thinness) * self.spread,
         )
 
 
@@ -83,6 +86,7 @@ def fit_held_out(
         model_ids=outcomes.model_ids,
         reference=reference,
         spread=paired_spread(targets, smoothing.held_out),
+        thinness=_thinness(targets.values),
         smoother=smoothing.smoother,
         cost=fitted_cost,
     )
@@ -92,6 +96,15 @@ def fit_held_out(
         cost_usd=held_out_cost[back],
     )
     return HeldOutFit(estimator=estimator, held_out=held_out)
+
+
+def _thinness(values: FloatArray) -> FloatArray:
+    """Return 1 / n − 1 / (largest n) of each model's known targets.
+
+    A smoother's own variance is that of the model known on most prompts.
+    """
+    n_known = np.maximum(np.isfinite(values).sum(axis=0), 1)
+    return 1.0 / n_known - 1.0 / n_known.max()
 
 
 def _canonical_order(prompts: Prompts, outcomes: Outcomes) -> NDArray[np.intp]:

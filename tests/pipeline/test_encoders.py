@@ -151,3 +151,13 @@ def test_other_languages_are_weaker(minilm):
     )  # fmt: skip
     assert english @ german < 0.8
     assert english @ chinese < 0.3
+
+
+@pytest.mark.model
+def test_a_vector_does_not_depend_on_the_texts_beside_it(minilm):
+    """Bit for bit the same alone, in a pair and among many of other lengths."""
+    texts = [f"{'word ' * (number % 7)}number {number}" for number in range(50)]
+    found = minilm.encode(texts)
+    assert np.array_equal(minilm.encode(texts[::-1])[::-1], found)
+    assert np.array_equal(minilm.encode(texts[7:9]), found[7:9])
+    assert np.array_equal(minilm.encode(texts[3:4]), found[3:4])

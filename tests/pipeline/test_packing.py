@@ -69,7 +69,7 @@ def test_an_unknown_class_is_refused(fitted):
 def test_another_version_is_refused(fitted):
     """The error says what to do."""
     text, arrays = pack(fitted)
-    with pytest.raises(StoreError, match=r"version 99, this Promptshed reads 1\. Upgrade"):
+    with pytest.raises(StoreError, match=r"version 99, this Promptshed reads 2\. Upgrade"):
         unpack(json.dumps(json.loads(text) | {"pack_version": 99}), arrays)
 
 

@@ -16,6 +16,7 @@ from pipeline.table import (
     table_diff,
 )
 from pipeline.terms import Limits, Terms
+from profiles.interval import beta_interval
 from profiles.tables import BUCKETS, RECEIPT, TABLE_ENTRIES, conform
 from tests.support import NAN, outcomes_of
 
@@ -27,7 +28,12 @@ ASSIGNER = Assigner(
     radii=np.full(2, 0.5, dtype=np.float32),
 )
 TERMS = Terms(
-    reference=0, quality_value_usd=1.0, z=np.zeros(3), surcharge=np.zeros(2), limits=Limits()
+    reference=0,
+    quality_value_usd=1.0,
+    z=np.zeros(3),
+    surcharge=np.zeros(2),
+    limits=Limits(),
+    locks=np.full(3, -1),
 )
 MODEL = RoutingModel(
     table_version=3,
@@ -40,6 +46,7 @@ MODEL = RoutingModel(
     cost_usd=np.tile([0.3, 0.1], (3, 1)),
     latency_s=np.full((3, 2), NAN),
     advantage_sd=np.tile([0.0, 0.01], (3, 1)),
+    n_outcomes=np.tile([25.0, 16.0], (3, 1)),
 )
 VECTORS = np.eye(3, dtype=np.float32)
 """One prompt of each domain, and one unlike both."""
@@ -59,6 +66,7 @@ def entries_of(cells, quality_value_usd, **changes):
         z=np.zeros(shape[0]),
         surcharge=np.zeros(shape[1]),
         limits=Limits(),
+        locks=np.full(shape[0], -1),
     )
     return table_entries(cells, np.ones(shape), replace(terms, **changes))
 
@@ -85,8 +93,41 @@ def test_receipts_by_hand():
     assert found["confidence"][:2].to_list() == pytest.approx([share, share])
     assert found["expected_quality"][1] == pytest.approx(0.8 * share + 0.3 * (1 - share))
     assert found["expected_cost_usd"].to_list() == pytest.approx([0.3, 0.1, 0.3])
+    assert found["fallbacks"].to_list() == [["small"], ["large"], ["small"]]
+    assert found["propensity"].to_list() == [1.0] * 3
     assert found["table_version"].to_list() == [3, 3, 3]
     assert dict(found.schema) == dict(RECEIPT)
+
+
+def test_the_interval_of_quality_is_of_the_outcomes_behind_it():
+    """0.9 of 25 outcomes and 0.8 of 16: the beta intervals of those; fewer are wider."""
+    found = receipts(VECTORS, MODEL)
+    lo, hi = beta_interval(np.array([0.9]), np.array([25.0]))
+    assert found["quality_lo"][2] == pytest.approx(lo.item())
+    assert found["quality_hi"][2] == pytest.approx(hi.item())
+    fewer = receipts(VECTORS, replace(MODEL, n_outcomes=np.full((3, 2), 2.0)))
+    assert (fewer["quality_hi"] - fewer["quality_lo"] > found["quality_hi"] - lo.item()).all()
+    none = receipts(VECTORS, replace(MODEL, n_outcomes=np.zeros((3, 2))))
+    assert none["quality_lo"].null_count() == none["quality_hi"].null_count() == 3
+
+
+def test_fallbacks_are_in_the_order_of_their_worth():
+    """Of four models the other three, best first; one beyond the limits is none of them."""
+    wide = replace(
+        MODEL,
+        model_ids=("large", "poor", "small", "tiny"),
+        terms=replace(
+            TERMS, surcharge=np.zeros(4), limits=Limits(min_quality=0.2), quality_value_usd=np.inf
+        ),
+        quality=np.tile([0.9, 0.1, 0.5, 0.7], (3, 1)),
+        cost_usd=np.ones((3, 4)),
+        latency_s=np.full((3, 4), NAN),
+        advantage_sd=np.zeros((3, 4)),
+        n_outcomes=np.ones((3, 4)),
+    )
+    found = receipts(VECTORS, wide)
+    assert found["fallback"].to_list() == ["tiny"] * 3
+    assert found["fallbacks"].to_list() == [["tiny", "small"]] * 3
 
 
 def test_every_receipt_says_why():
@@ -190,18 +231,44 @@ def test_free_models_are_compared_by_points():
     assert found.filter(rank=1)["reason"].to_list() == ["+100.0 points against a"] * 3
 
 
+def test_a_locked_domain_goes_to_its_model():
+    """Maths goes to the small model, which fails there; the next one to try is the best other."""
+    found = receipts(VECTORS, replace(MODEL, terms=replace(TERMS, locks=np.array([1, -1, -1]))))
+    assert found["model"].to_list()[0] == "small"
+    assert found["fallback"].to_list()[0] == "large"
+    assert "locked to this model" in found["reason"][0]
+    free = receipts(VECTORS, MODEL)
+    assert found[1:].equals(free[1:])
+
+
+def test_a_locked_model_is_first_in_its_bucket_alone():
+    """All others keep their order behind it."""
+    free = entries_of(cells(), 1.0)
+    locked = entries_of(cells(), 1.0, locks=np.array([2, -1, -1]))
+    assert free.filter(bucket=0).sort("rank")["model_id"].to_list() == ["a", "c", "b"]
+    found = locked.filter(bucket=0).sort("rank")
+    assert found["model_id"].to_list() == ["c", "a", "b"]
+    assert found["reason"][0] == "locked to this model by the policy"
+    assert locked.filter(bucket=1).equals(free.filter(bucket=1))
+
+
 def test_buckets_end_with_unassigned():
     """Domains keep their order; the last bucket has no prototype and no radius."""
-    found = buckets_frame(DOMAINS, ASSIGNER, n_unassigned=2, z=np.arange(3.0))
+    found = buckets_frame(
+        DOMAINS, ASSIGNER, n_unassigned=2, z=np.arange(3.0), locks=[None, "b", None]
+    )
     assert found["domain_id"].to_list() == ["dom-1", "dom-2", "unassigned"]
     assert found["n_prompts"].to_list() == [4, 4, 2]
     assert found["radius"].to_list() == [0.5, 0.5, None]
     assert found["prototype"][2].to_list() == []
+    assert found["lock"].to_list() == [None, "b", None]
 
 
 def tables(quality_value_usd, **knobs):
     version = pl.lit(7, dtype=pl.Int64).alias("table_version")
-    buckets = buckets_frame(DOMAINS, ASSIGNER, n_unassigned=0, z=np.zeros(3)).with_columns(version)
+    buckets = buckets_frame(
+        DOMAINS, ASSIGNER, n_unassigned=0, z=np.zeros(3), locks=[None] * 3
+    ).with_columns(version)
     entries = entries_of(cells(**knobs), quality_value_usd)
     meta = {
         "table_version": 7,

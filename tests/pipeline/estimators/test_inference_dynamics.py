@@ -44,13 +44,16 @@ def test_rare_domains_are_not_small_ones():
 def test_capabilities_count_as_much_as_knowledge():
     """The estimate is the mean of both sides."""
 
-    def capability(of):
-        return np.array([[1.0, 0.0] if text == "one" else [0.0, 1.0] for text in of.texts])
+    def learn(of):
+        known = of.texts[0]
+        return lambda asked: np.array(
+            [[1.0, 0.0] if text == known else [0.0, 1.0] for text in asked.texts]
+        )
 
     flat = prompts(np.ones((2, 1)))
     outcomes = outcomes_of(QUALITY)
     alone = InferenceDynamics().fit(flat, outcomes).estimate(flat)
-    both = InferenceDynamics(capabilities=capability).fit(flat, outcomes).estimate(flat)
+    both = InferenceDynamics(capabilities=learn).fit(flat, outcomes).estimate(flat)
     assert alone.quality[0].tolist() == [0.625, 0.25]
     assert both.quality[0] == pytest.approx((np.array([0.625, 0.25]) + QUALITY[0]) / 2)
 
