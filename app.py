@@ -25,6 +25,7 @@ _PAGES = {
         ("regret", "Regret", "trending_down", "hindsight"),
         ("batch", "Batch", "table_rows", "batch-routing"),
     ),
+    "Monitor": (("drift", "Drift & coverage", "monitoring", "coverage"),),
 }
 
 st.set_page_config(page_title="Promptshed", page_icon=shell.ICON, layout="wide")

@@ -28,6 +28,7 @@ PAGES = {
     "try": "routing?view=Try+a+policy",
     "regret": "hindsight",
     "batch": "batch-routing",
+    "drift": "coverage",
 }
 THEMES = ("light", "dark")
 WIDTHS = (1400, 800)

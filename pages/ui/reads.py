@@ -11,6 +11,7 @@ import streamlit as st
 from pipeline.atlas import map_frame
 from pipeline.flows.curation import read_proposals
 from pipeline.flows.looking_back import look_back_on
+from pipeline.flows.monitoring import Traffic, read_traffic
 from pipeline.flows.progress import read_progress
 from pipeline.hindsight import Hindsight
 from pipeline.next_step import Progress
@@ -106,6 +107,11 @@ def hindsight(version: int) -> Hindsight | None:
     return _hindsight(*_version(), version)
 
 
+def traffic(version: int) -> Traffic:
+    """Return where the store's prompts go by a table, when they were asked and what they cost."""
+    return _traffic(*_version(), version)
+
+
 def profile_cells() -> pl.DataFrame:
     """Return the cells of the newest profile; empty if there is none."""
     newest = read(PROFILES).sort("created_at")["profile_id"].to_list()
@@ -167,6 +173,11 @@ def _study(path: str, modified_ns: int, study_id: str) -> Study | None:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _hindsight(path: str, modified_ns: int, version: int) -> Hindsight | None:
     return look_back_on(_at(path, modified_ns), version)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Placing the prompts")
+def _traffic(path: str, modified_ns: int, version: int) -> Traffic:
+    return read_traffic(_at(path, modified_ns), version)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

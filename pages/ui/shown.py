@@ -39,6 +39,13 @@ COLUMNS: Mapping[str, object] = {
     "95 % interval": st.column_config.TextColumn(help=_INTERVAL_HELP),
     "Points": st.column_config.NumberColumn(format="%+.1f", help=_POINTS_HELP),
     "Points, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
+    "Before, %": st.column_config.NumberColumn(format="%.1f"),
+    "Now, %": st.column_config.NumberColumn(format="%.1f"),
+    "Change, %": st.column_config.NumberColumn(format="%+.1f", help="Of all requests."),
+    "Change, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
+    "n before": st.column_config.NumberColumn(format="%,d"),
+    "n now": st.column_config.NumberColumn(format="%,d"),
+    "Part of the index": st.column_config.NumberColumn(format="%.3f"),
     "Points lost": st.column_config.NumberColumn(
         format="%.1f", help="Quality of the best model minus that of the chosen one, hundredths."
     ),
@@ -279,6 +286,23 @@ def regrets(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _plain_interval(lo: float | None, hi: float | None) -> str:
     return text.DASH if lo is None or hi is None else f"{max(lo, 0.0):.1f} to {hi:.1f}"
+
+
+def drift(shares: pl.DataFrame) -> pl.DataFrame:
+    """Return `pipeline.drift.Drift.shares` for a table."""
+    return shares.select(
+        pl.when(pl.col("domain") == UNASSIGNED)
+        .then(pl.lit(UNASSIGNED_NAME))
+        .otherwise("domain")
+        .alias("Domain"),
+        (100 * pl.col("share_before")).alias("Before, %"),
+        (100 * pl.col("share_now")).alias("Now, %"),
+        (100 * pl.col("change")).alias("Change, %"),
+        _points_interval("change_lo", "change_hi").alias("Change, 95 %"),
+        pl.col("n_before").alias("n before"),
+        pl.col("n_now").alias("n now"),
+        pl.col("index").alias("Part of the index"),
+    )
 
 
 def worst(rows: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
