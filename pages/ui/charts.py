@@ -118,6 +118,55 @@ def regret_parts(parts: pl.DataFrame) -> go.Figure:
     return finish(figure, height=ROW_PX * rows.height + 90, bottom=50)
 
 
+def paired_differences(rows: pl.DataFrame, model_id: str, other_id: str) -> go.Figure:
+    """Draw by how many points a model is better, with intervals, one line for each element.
+
+    Parameters
+    ----------
+    rows
+        name, n, difference, difference_lo and difference_hi, from top to bottom.
+    """
+    names = [
+        f"{text.as_label(name, longest=36)} ({text.count(n)})"
+        for name, n in rows.select("name", "n").iter_rows()
+    ]
+    difference = (100 * rows["difference"]).to_list()
+    figure = go.Figure(
+        go.Scatter(
+            x=difference,
+            y=list(range(rows.height)),
+            mode="markers",
+            marker={"size": 10, "color": PALETTE[0]},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": (100 * (rows["difference_hi"] - rows["difference"])).to_list(),
+                "arrayminus": (100 * (rows["difference"] - rows["difference_lo"])).to_list(),
+                "color": PALETTE[0],
+                "thickness": 2,
+            },
+            hovertext=[
+                f"{text.as_label(row['name'])}<br>{text.points(row['difference'])} (95 %: "
+                f"{text.points_interval(row['difference_lo'], row['difference_hi'])})<br>"
+                f"n {text.count(row['n'])}"
+                for row in rows.iter_rows(named=True)
+            ],
+            hoverinfo="text",
+        )
+    )
+    figure.add_vline(x=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    figure.update_yaxes(
+        tickvals=list(range(rows.height)),
+        ticktext=names,
+        range=[rows.height - 0.5, -0.5],
+        showgrid=False,
+        zeroline=False,
+    )
+    better = f"points by which {text.as_label(model_id)} is better than {text.as_label(other_id)}"
+    figure.update_xaxes(title=better, zeroline=False)
+    return finish(figure, height=ROW_PX * rows.height + 70, bottom=50)
+
+
 def _plain(name: str) -> str:
     return UNASSIGNED_NAME if name == UNASSIGNED else name
 

@@ -245,6 +245,7 @@ def heat_map(grid: pl.DataFrame, measure: Measure) -> go.Figure:
     )
     _hatch(figure, [place for place, row in rows.items() if row["is_few"]])
     _mark_uncoloured(figure, values, shown)
+    figure.add_trace(_targets(rows))
     figure.update_xaxes(
         tickvals=list(range(len(models))),
         ticktext=[text.as_label(model_id, longest=32) for model_id in models],
@@ -264,6 +265,21 @@ def heat_map(grid: pl.DataFrame, measure: Measure) -> go.Figure:
     )
     figure.update_layout(barmode="overlay", bargap=0)
     return finish(figure, height=ROW_PX * len(elements) + 60, top=36)
+
+
+def _targets(rows: Mapping[tuple[int, int], Mapping[str, object]]) -> go.Scatter:
+    """Lay unseen points over the cells: a heat map itself takes no clicks."""
+    return go.Scatter(
+        x=[j for _, j in rows],
+        y=[i for i, _ in rows],
+        mode="markers",
+        marker={"symbol": "square", "size": ROW_PX - 4, "opacity": 0},
+        unselected={"marker": {"opacity": 0}},
+        selected={"marker": {"opacity": 0}},
+        hovertext=[hover(row) for row in rows.values()],
+        hoverinfo="text",
+        showlegend=False,
+    )
 
 
 def written(row: Mapping[str, object], measure: Measure) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -14,11 +14,13 @@ from pipeline.flows.looking_back import look_back_on
 from pipeline.flows.monitoring import Traffic, read_traffic
 from pipeline.flows.progress import read_progress
 from pipeline.hindsight import Hindsight
+from pipeline.models_file import load_catalog, models_path
 from pipeline.next_step import Progress
 from pipeline.store import DEFAULT_PATH, Store
 from pipeline.study import Study, read_study
 from pipeline.table import first_choices
 from pipeline.taxonomy import domains_now
+from profiles.catalog import prices_on
 from profiles.profile import ALL, build_profile
 from profiles.tables import (
     BUCKETS,
@@ -112,6 +114,15 @@ def traffic(version: int) -> Traffic:
     return _traffic(*_version(), version)
 
 
+def model_calls() -> pl.DataFrame:
+    """Return what is known of each model's calls, one row each, sorted by model_id.
+
+    Columns n_calls, cost_usd, n_tokens_in and n_tokens_out (means of the known ones), and
+    price_in and price_out (list prices of today, US dollars for a million tokens).
+    """
+    return _model_calls(*_version(), datetime.now(UTC).date())
+
+
 def profile_cells() -> pl.DataFrame:
     """Return the cells of the newest profile; empty if there is none."""
     newest = read(PROFILES).sort("created_at")["profile_id"].to_list()
@@ -178,6 +189,27 @@ def _hindsight(path: str, modified_ns: int, version: int) -> Hindsight | None:
 @st.cache_resource(max_entries=4, show_spinner="Placing the prompts")
 def _traffic(path: str, modified_ns: int, version: int) -> Traffic:
     return read_traffic(_at(path, modified_ns), version)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _model_calls(path: str, modified_ns: int, day: date) -> pl.DataFrame:
+    here = _at(path, modified_ns)
+    calls = here.query(
+        "SELECT model_id, count(*) AS n_calls, avg(cost_usd) AS cost_usd, "
+        "avg(n_tokens_in) AS n_tokens_in, avg(n_tokens_out) AS n_tokens_out "
+        "FROM outcomes GROUP BY model_id ORDER BY model_id"
+    )
+    prices = prices_on(load_catalog(models_path(here.path)).prices, day)
+    return calls.join(
+        prices.select(
+            "model_id",
+            price_in="price_in_usd_per_mtok",
+            price_out="price_out_usd_per_mtok",
+        ),
+        on="model_id",
+        how="left",
+        maintain_order="left",
+    )
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

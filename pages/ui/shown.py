@@ -46,6 +46,11 @@ COLUMNS: Mapping[str, object] = {
     "n before": st.column_config.NumberColumn(format="%,d"),
     "n now": st.column_config.NumberColumn(format="%,d"),
     "Part of the index": st.column_config.NumberColumn(format="%.3f"),
+    "This model": st.column_config.NumberColumn(format="%.3f", help="Plain mean quality."),
+    "The other": st.column_config.NumberColumn(format="%.3f", help="Plain mean quality."),
+    "Points better": st.column_config.NumberColumn(
+        format="%+.1f", help="Hundredths of quality by which this model is better, shrunk."
+    ),
     "Points lost": st.column_config.NumberColumn(
         format="%.1f", help="Quality of the best model minus that of the chosen one, hundredths."
     ),
@@ -302,6 +307,18 @@ def drift(shares: pl.DataFrame) -> pl.DataFrame:
         pl.col("n_before").alias("n before"),
         pl.col("n_now").alias("n now"),
         pl.col("index").alias("Part of the index"),
+    )
+
+
+def paired(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return `profiles.compare.compare_models`, named, for a table."""
+    return rows.select(
+        pl.col("name").alias("Domain"),
+        pl.col("n").cast(pl.Float64),
+        pl.col("quality").alias("This model"),
+        pl.col("other_quality").alias("The other"),
+        (100 * pl.col("difference")).alias("Points better"),
+        _points_interval("difference_lo", "difference_hi").alias("Points, 95 %"),
     )
 
 
