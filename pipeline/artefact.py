@@ -41,8 +41,10 @@ _HOW = (
     "there is no candidate, or limits.fallback is not empty and w is 1 for the last bucket, the "
     "candidates are the models of limits.fallback (the reference model where that is empty), with "
     "u = 0 for the first, -1 for the second and so on. "
-    "Among the candidates with u >= max u - tie, take the one with the least c, then the first; an "
-    "unknown c (NaN) comes last, and costs that differ by less than a billionth are equal. "
+    "If buckets[argmax w].lock is not null, that model is chosen whatever its u, unless its q is "
+    "unknown. Otherwise, among the candidates with u >= max u - tie, take the one with the least "
+    "c, then the first; an unknown c (NaN) comes last, and costs that differ by less than a "
+    "billionth are equal. "
     "The confidence is p[d]; the bucket shown is argmax w. The fallback is the same rule over the "
     "other candidates; the chosen model where there is none."
 )
@@ -166,7 +168,7 @@ def _safe(vectors: NDArray[np.float32], model: RoutingModel) -> NDArray[np.bool_
     if ordered.shape[1] > 1:
         clear &= ordered[:, 0] - ordered[:, 1] > _SAFE_DISTANCE
     judged = replace(model, router=None).judge([""] * len(vectors), vectors)
-    utility, limits = judged.weighed.utility, model.terms.limits
+    utility, limits = judged.weighed.unlocked, model.terms.limits
     behind = utility.max(axis=1, keepdims=True) - utility
     clear &= (np.abs(behind - TIE) > _SAFE_DISTANCE).all(axis=1)
     if limits.min_quality is not None:
@@ -205,6 +207,7 @@ def _buckets_json(buckets: pl.DataFrame, entries: pl.DataFrame) -> list[dict[str
             "name": row["name"],
             "n_prompts": row["n_prompts"],
             "radius": row["radius"],
+            "lock": row["lock"],
             "ranking": ranked.filter(pl.col("bucket") == row["bucket"])
             .select(*shown, "latency_s", "n", "margin_usd", "reason")
             .rename({"model_id": "model"})

@@ -79,6 +79,8 @@ def price_entry(model_id: str, price_in: float, price_out: float, *, since: date
     """
     return (
         f"  - model_id: {json.dumps(model_id)}\n"
+        "    source_url: our contract\n"
+        f"    checked_on: {since.isoformat()}\n"
         "    prices:\n"
         f"      - {{since: {since.isoformat()}, price_in_usd_per_mtok: {price_in:g}, "
         f"price_out_usd_per_mtok: {price_out:g}}}\n"

@@ -43,7 +43,7 @@ def table_entries(cells: Cells, latency_s: NDArray[np.float64], terms: Terms) ->
 def _ranked(
     cells: Cells, weighed: Weighed, first: int, bucket: int, terms: Terms
 ) -> list[tuple[int, dict[str, object]]]:
-    utility, worth = weighed.utility[bucket], weighed.unlimited[bucket]
+    utility, worth = weighed.unlocked[bucket], weighed.unlimited[bucket]
     is_candidate = np.isfinite(utility)
     usable = [j for j in np.flatnonzero(is_candidate | np.isfinite(worth)).tolist() if j != first]
     usable.sort(
@@ -75,6 +75,8 @@ def _ranked(
 
 
 def _first_reason(cells: Cells, bucket: int, column: int, weighed: Weighed) -> str:
+    if weighed.is_locked[bucket]:
+        return "locked to this model by the policy"
     if weighed.fell_back[bucket]:
         return "fallback: no model keeps the limits here, or it is unlike every domain"
     if column == cells.reference:

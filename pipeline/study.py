@@ -181,7 +181,10 @@ def tradeoff_of(study: Study, policy: Policy) -> Tradeoff:
 
 
 def limited(study: Study, policy: Policy) -> Estimates:
-    """Return the held-out estimates without models beyond a limit, where another one is left."""
+    """Return the held-out estimates without models beyond a limit, where another one is left.
+
+    Locks do not count here: a lock changes its own domain and no other one.
+    """
     quality = study.held_out.quality
     latency_s = study.memberships @ study.latency_s
     kept = within(quality, latency_s, limits_of(study, policy)) & np.isfinite(quality)
@@ -198,6 +201,7 @@ def terms_of(study: Study, setting: Tradeoff, policy: Policy) -> Terms:
         z=_guard_of_buckets(study, setting.z, policy),
         surcharge=np.zeros(len(study.model_ids)),
         limits=limits_of(study, policy),
+        locks=_locks(study, policy),
     )
     most = {study.model_ids.index(model_id): share for model_id, share in policy.max_share}
     if not most:
@@ -209,12 +213,31 @@ def terms_of(study: Study, setting: Tradeoff, policy: Policy) -> Terms:
 def _guard_of_buckets(study: Study, z: float, policy: Policy) -> Floats:
     guard = np.full(len(study.names), z)
     for name, ratio in policy.domain_loss_ratios:
-        pairs = enumerate(zip(study.names, study.domain_ids, strict=True))
-        rows = [row for row, pair in pairs if name in pair]
-        if not rows:
-            raise UsageError(f"There is no domain {name!r}. Known: {', '.join(study.names)}.")
-        guard[rows] = z_for_loss_ratio(ratio)
+        guard[_buckets_called(name, study)] = z_for_loss_ratio(ratio)
     return guard
+
+
+def _locks(study: Study, policy: Policy) -> NDArray[np.int64]:
+    """Return the column each bucket is locked to, shape (n_buckets,); -1 for none."""
+    locks = np.full(len(study.names), -1, dtype=np.int64)
+    for name, model_id in policy.locks:
+        locks[_buckets_called(name, study)] = study.model_ids.index(model_id)
+    return locks
+
+
+def _buckets_called(name: str, study: Study) -> list[int]:
+    """Return the rows of the buckets with this name or id.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    pairs = enumerate(zip(study.names, study.domain_ids, strict=True))
+    rows = [row for row, pair in pairs if name in pair]
+    if not rows:
+        raise UsageError(f"There is no domain {name!r}. Known: {', '.join(study.names)}.")
+    return rows
 
 
 def weigh_held_out(study: Study, terms: Terms) -> Weighed:

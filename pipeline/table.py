@@ -131,15 +131,21 @@ def receipts(judged: Judged, chosen: NDArray[np.int64], model: RoutingModel) -> 
             "confidence": assignment.confidence,
             "expected_quality": np.clip(estimates.quality[rows, chosen], 0.0, 1.0),
             "expected_cost_usd": estimates.cost_usd[rows, chosen],
-            "fallback": ids[next_best(judged.weighed.utility, estimates.cost_usd, chosen)],
+            "fallback": ids[next_best(judged.weighed.unlocked, estimates.cost_usd, chosen)],
             "table_version": model.table_version,
             "gain": 100.0 * gain,
             "fell_back": judged.weighed.fell_back,
+            "is_locked": judged.weighed.is_locked,
             "best": ids[best],
             "rules": judged.rules or [""] * len(chosen),
         },
         schema_overrides={name: kind for name, kind in RECEIPT.items() if name != "reason"}
-        | {"gain": pl.Float64, "fell_back": pl.Boolean, "best": pl.String},
+        | {
+            "gain": pl.Float64,
+            "fell_back": pl.Boolean,
+            "is_locked": pl.Boolean,
+            "best": pl.String,
+        },
     )
     reason = _reasons(model.model_ids[reference], model.names[-1])
     return frame.with_columns(reason=reason).fill_nan(None).select(list(RECEIPT)).cast(RECEIPT)
@@ -167,7 +173,9 @@ def _reasons(reference_id: str, unassigned: str) -> pl.Expr:
     )
     points = pl.col("gain").round(1).cast(pl.String)
     why = (
-        pl.when(pl.col("fell_back"))
+        pl.when(pl.col("is_locked"))
+        .then(pl.lit("locked to this model"))
+        .when(pl.col("fell_back"))
         .then(pl.lit("the fallback, as no model keeps the limits here"))
         .when(pl.col("model") != pl.col("best"))
         .then(
@@ -186,7 +194,12 @@ def _reasons(reference_id: str, unassigned: str) -> pl.Expr:
 
 
 def buckets_frame(
-    domains: pl.DataFrame, assigner: Assigner, *, n_unassigned: int, z: NDArray[np.float64]
+    domains: pl.DataFrame,
+    assigner: Assigner,
+    *,
+    n_unassigned: int,
+    z: NDArray[np.float64],
+    locks: Sequence[str | None],
 ) -> pl.DataFrame:
     """Return the BUCKETS table without its version: the domains in row order, then `unassigned`.
 
@@ -198,6 +211,8 @@ def buckets_frame(
         Training prompts that were refused when held out.
     z
         Shape (n_domains + 1,), as in `Terms`.
+    locks
+        Length n_domains + 1: the model that a bucket is locked to, or None.
     """
     known = pl.DataFrame(
         {
@@ -222,7 +237,11 @@ def buckets_frame(
         },
         schema=known.schema,
     )
-    return pl.concat([known, rest]).with_row_index("bucket").with_columns(z=z)
+    return (
+        pl.concat([known, rest])
+        .with_row_index("bucket")
+        .with_columns(z=z, lock=pl.Series(locks, dtype=pl.String))
+    )
 
 
 def routing_model(
@@ -255,6 +274,9 @@ def routing_model(
             min_quality=policy["min_quality"],
             max_latency_s=policy["max_latency_s"],
             fallback=tuple(model_ids.index(model_id) for model_id in policy["fallback"]),
+        ),
+        locks=np.array(
+            [-1 if m is None else model_ids.index(m) for m in buckets.sort("bucket")["lock"]]
         ),
     )
     return RoutingModel(

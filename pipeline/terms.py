@@ -42,6 +42,9 @@ class Terms:
     surcharge: Floats
     """Shape (n_models,), in units of quality: what a place within a model's share is worth."""
     limits: Limits
+    locks: NDArray[np.int64]
+    """Shape (n_buckets,): column of the only model for prompts that are likeliest of this bucket;
+    -1 for none. A lock goes before limits, and after rules."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +53,14 @@ class Weighed:
 
     utility: Floats
     """Shape (n, n_models), in units of quality; −inf marks what is no candidate."""
+    unlocked: Floats
+    """Shape (n, n_models): the same without locks, by which the next model to try is found."""
     unlimited: Floats
     """Shape (n, n_models): the same before any limit."""
     fell_back: Mask
     """Shape (n,): the fallback chain decides."""
+    is_locked: Mask
+    """Shape (n,): a lock decides."""
 
 
 def weigh(
@@ -85,10 +92,22 @@ def weigh(
     if terms.limits.fallback:
         fell_back = fell_back | (memberships[:, -1] == 1.0)
     chain = _last_resort(_chain_utility(estimates.quality, terms), worth, ruled_in)
-    utility = np.where(possible, worth, -np.inf)
+    unlocked = np.where(fell_back[:, None], chain, np.where(possible, worth, -np.inf))
+    locked = _locked(memberships, terms.locks, allowed & np.isfinite(estimates.quality))
+    is_locked: Mask = np.any(locked, axis=1)
     return Weighed(
-        utility=np.where(fell_back[:, None], chain, utility), unlimited=worth, fell_back=fell_back
+        utility=np.where(is_locked[:, None], np.where(locked, 0.0, -np.inf), unlocked),
+        unlocked=unlocked,
+        unlimited=worth,
+        fell_back=fell_back & np.logical_not(is_locked),
+        is_locked=is_locked,
     )
+
+
+def _locked(memberships: Floats, locks: NDArray[np.int64], possible: Mask) -> Mask:
+    """Return where a lock's model stands, shape (n, n_models), as far as it is possible there."""
+    column = locks[memberships.argmax(axis=1)]
+    return (np.arange(possible.shape[1]) == column[:, None]) & possible
 
 
 def _last_resort(chain: Floats, worth: Floats, ruled_in: Mask) -> Floats:

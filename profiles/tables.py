@@ -289,6 +289,7 @@ BUCKETS = Table(
             "weights": FLOATS,  # of the assigner
             "intercept": pl.Float64,
             "z": pl.Float64,  # standard errors an advantage over the reference must exceed
+            "lock": pl.String,  # model that all its prompts go to; null: the best one
         }
     ),
     key=("table_version", "bucket"),

@@ -24,7 +24,7 @@ def show(study: Study | None, version: int | None) -> None:
         "A what-if: nothing is saved. Costs scale with the price, tokens and answers stay as they "
         "were logged."
     )
-    edited = st.data_editor(
+    typed = st.data_editor(
         _editable(calls),
         hide_index=True,
         disabled=["Model", "Tokens in", "Tokens out", "$ per 1,000"],
@@ -32,7 +32,9 @@ def show(study: Study | None, version: int | None) -> None:
         placeholder=text.DASH,
         alt="Prices of the models",
         column_config={
-            **{name: shown.COLUMNS[name] for name in ("Tokens in", "Tokens out", "$ per 1,000")},
+            "Tokens in": shown.COLUMNS["Tokens in"],
+            "Tokens out": shown.COLUMNS["Tokens out"],
+            "$ per 1,000": shown.COLUMNS["$ per 1,000"],
             _IN: st.column_config.NumberColumn(min_value=0.0, format="%.3f"),
             _OUT: st.column_config.NumberColumn(min_value=0.0, format="%.3f"),
             _TIMES: st.column_config.NumberColumn(
@@ -40,6 +42,7 @@ def show(study: Study | None, version: int | None) -> None:
             ),
         },
     )
+    edited = pl.DataFrame(typed)
     ratios = price_ratios(calls, edited)
     changed = {model: ratio for model, ratio in ratios.items() if abs(ratio - 1.0) > 1e-9}
     if not changed:
@@ -61,8 +64,9 @@ def price_ratios(calls: pl.DataFrame, edited: pl.DataFrame) -> dict[str, float]:
         after = _cost(now["n_tokens_in"], now["n_tokens_out"], then.get(_IN), then.get(_OUT))
         factor = then[_TIMES]
         factor = 1.0 if factor is None else factor
-        known = before is not None and after is not None and before > 0.0
-        ratios[now["model_id"]] = factor * (after / before if known else 1.0)
+        if before and after is not None:
+            factor *= after / before
+        ratios[now["model_id"]] = factor
     return ratios
 
 

@@ -25,7 +25,7 @@ _TRIAL = {
 }
 _POINTS_HELP = "Hundredths of quality, against the reference model. Positive is better."
 
-COLUMNS: Mapping[str, object] = {
+COLUMNS: Mapping[str, Any] = {
     "Name": st.column_config.TextColumn(width=260),
     "Domain": st.column_config.TextColumn(width="medium"),
     "Model": st.column_config.TextColumn(width="medium"),

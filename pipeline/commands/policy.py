@@ -85,6 +85,13 @@ _OPTIONS = (
         "limits, and for prompts unlike every domain.",
     ),
     click.option(
+        "--lock",
+        "locks",
+        multiple=True,
+        metavar="DOMAIN=MODEL",
+        help="Send all prompts of a domain to one model, whatever the estimates and limits say.",
+    ),
+    click.option(
         "--max-loss",
         type=click.FloatRange(0.0, 1.0, max_open=True),
         help="Certify that quality falls by at most this (0.01 is one point) against the safe "
@@ -101,7 +108,8 @@ _OPTIONS = (
 _NAMES = (
     "quality_value_usd", "keep_quality", "models", "deny", "required_features",
     "min_context_tokens", "reference", "router", "loss_ratios",
-    "min_quality", "max_latency_s", "rules", "max_shares", "fallback", "max_loss", "alpha",
+    "min_quality", "max_latency_s", "rules", "max_shares", "fallback", "locks",
+    "max_loss", "alpha",
 )  # fmt: skip
 
 
@@ -120,7 +128,7 @@ def policy_options(command: _Command) -> _Command:
 
 def as_arguments(policy: Policy) -> list[str]:
     """Return the options of `promptshed table build` that give this policy."""
-    default = Policy()
+    default, day = Policy(), policy.priced_on
     singles = {
         "--quality-value-usd": policy.quality_value_usd,
         "--keep-quality": policy.keep_quality if policy.keep_quality != 1.0 else None,
@@ -140,11 +148,14 @@ def as_arguments(policy: Policy) -> list[str]:
         "--require": policy.required_features,
         "--loss-ratio": [f"{name}={ratio!r}" for name, ratio in policy.domain_loss_ratios],
         "--rule": policy.rules,
+        "--lock": [f"{domain}={model_id}" for domain, model_id in policy.locks],
         "--max-share": [f"{model_id}={share!r}" for model_id, share in policy.max_share],
     }
+    singles["--on"] = day
     given = [(option, value) for option, value in singles.items() if value is not None]
     given += [(option, value) for option, values in repeated.items() for value in values]
-    return [word for option, value in given for word in (option, str(value))]
+    words = [word for option, value in given for word in (option, str(value))]
+    return words if day is None else ["--reprice", *words]
 
 
 def _policy(given: Mapping[str, Any]) -> Policy:
@@ -168,6 +179,7 @@ def _policy(given: Mapping[str, Any]) -> Policy:
         rules=tuple(sorted(str(parse_rule(text)) for text in given["rules"])),
         max_share=tuple(sorted(shares.items())),
         fallback=_listed(given["fallback"]),
+        locks=tuple(sorted(_lock_of(text) for text in given["locks"])),
         max_loss=given["max_loss"],
         alpha=given["alpha"],
     )
@@ -185,6 +197,13 @@ def max_shares_of(texts: Sequence[str]) -> dict[str, float]:
     if "" in shares or not all(0.0 <= share <= 1.0 for share in shares.values()):
         raise UsageError("--max-share expects MODEL=SHARE with a share from 0 to 1.")
     return shares
+
+
+def _lock_of(text: str) -> tuple[str, str]:
+    domain, _, model_id = (part.strip() for part in text.partition("="))
+    if not (domain and model_id):
+        raise UsageError(f"--lock expects DOMAIN=MODEL, found {text!r}.")
+    return domain, model_id
 
 
 def _listed(text: str | None) -> tuple[str, ...]:

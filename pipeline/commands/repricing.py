@@ -50,7 +50,7 @@ def reprice_options(command: _Command) -> _Command:
     ):
         if day is not None and not reprice:
             raise UsageError("--on names the day of the prices, so it needs --reprice.")
-        at = _list_prices(store, day_of(day), models_file) if reprice else None
+        at = list_prices(store, day_of(day), models_file) if reprice else None
         return command(store=store, at=at, **given)
 
     options = (_reprice_option, day_option, models_file_option)
@@ -62,7 +62,8 @@ def day_of(given: datetime | None) -> date:
     return now().date() if given is None else given.date()
 
 
-def _list_prices(store: Store, day: date, models_file: Path | None) -> ListPrices:
+def list_prices(store: Store, day: date, models_file: Path | None = None) -> ListPrices:
+    """Return the prices of a day and say of how many outcomes they tell the cost."""
     at = ListPrices(prices=load_catalog(models_file or models_path(store.path)).prices, day=day)
     known = token_costs(store.read(OUTCOMES), at)
     say(

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
 
 import click
+import polars as pl
 
 from pipeline.batch import BatchSummary, Decide, route_file
 from pipeline.certificate import certificate_sentence
 from pipeline.commands.policy import max_shares_of, policy_options
-from pipeline.commands.repricing import reprice_options
+from pipeline.commands.repricing import list_prices, reprice_options
 from pipeline.commands.shared import (
     encoder_option,
     interval_cell,
@@ -22,7 +25,7 @@ from pipeline.commands.shared import (
     say,
     store_option,
 )
-from pipeline.config import Policy
+from pipeline.config import Policy, read_policy
 from pipeline.encoders import load_encoder
 from pipeline.flows.candidates import facts_of
 from pipeline.flows.routing import load_router
@@ -59,6 +62,61 @@ def build(
     store: Store, encoder_name: str, policy: Policy, at: ListPrices | None, *, publish: bool
 ) -> None:
     """Derive a routing table from outcomes and approved domains; prints its version."""
+    _build(store, encoder_name, policy, at, publish=publish)
+
+
+@table_group.command("lock")
+@click.argument("domain")
+@click.argument("model")
+@store_option
+@encoder_option
+@click.option("--publish", is_flag=True, help="Make it the current table at once.")
+@recorded_job()
+def lock(domain: str, model: str, store: Store, encoder_name: str, *, publish: bool) -> None:
+    """Build the current table anew with all prompts of DOMAIN going to MODEL."""
+    _rebuild(store, encoder_name, domain, ((domain, model),), publish=publish)
+
+
+@table_group.command("unlock")
+@click.argument("domain")
+@store_option
+@encoder_option
+@click.option("--publish", is_flag=True, help="Make it the current table at once.")
+@recorded_job()
+def unlock(domain: str, store: Store, encoder_name: str, *, publish: bool) -> None:
+    """Build the current table anew with DOMAIN routed by its estimates again."""
+    _rebuild(store, encoder_name, domain, (), publish=publish)
+
+
+def _rebuild(
+    store: Store,
+    encoder_name: str,
+    domain: str,
+    locks: tuple[tuple[str, str], ...],
+    *,
+    publish: bool,
+) -> None:
+    """Build by the current table's policy and prices with other locks of a domain."""
+    current = current_version(store)
+    policy = read_policy(str(require_table(store, current)["policy"]))
+    buckets = store.read(BUCKETS, table_version=current)
+    called = buckets.filter((pl.col("name") == domain) | (pl.col("domain_id") == domain))
+    names = {domain, *called["name"], *called["domain_id"]}
+    others = tuple(lock for lock in policy.locks if lock[0] not in names)
+    if not locks and others == policy.locks:
+        raise UsageError(f"Table {current} has no lock on {domain!r}. See `promptshed table show`.")
+    at = (
+        None
+        if policy.priced_on is None
+        else list_prices(store, date.fromisoformat(policy.priced_on))
+    )
+    changed = replace(policy, locks=tuple(sorted((*others, *locks))))
+    _build(store, encoder_name, changed, at, publish=publish)
+
+
+def _build(
+    store: Store, encoder_name: str, policy: Policy, at: ListPrices | None, *, publish: bool
+) -> None:
     asks = policy.required_features or policy.min_context_tokens or policy.rules
     facts = facts_of(load_catalog(models_path(store.path))) if asks else None
     version = build_table(store, load_encoder(encoder_name), policy, facts, at=at)

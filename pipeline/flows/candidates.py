@@ -50,9 +50,11 @@ def candidates(outcomes: Outcomes, policy: Policy, facts: Facts) -> tuple[str, .
     model_ids = outcomes.model_ids
     shares = tuple(model_id for model_id, _ in policy.max_share)
     reference = [policy.reference_model_id] if policy.reference_model_id else []
-    for model_id in (*policy.model_ids, *policy.deny, *policy.fallback, *shares, *reference):
+    locked = [model_id for _, model_id in policy.locks]
+    named = (*policy.model_ids, *policy.deny, *policy.fallback, *shares, *reference, *locked)
+    for model_id in named:
         column_of(model_ids, model_id)
-    usual = known_or_named(outcomes, (*policy.fallback, *reference))
+    usual = known_or_named(outcomes, (*policy.fallback, *reference, *locked))
     kept = [m for m in policy.model_ids or usual if m not in policy.deny]
     needed, window = frozenset(policy.required_features), policy.min_context_tokens or 0
     kept = [
@@ -61,7 +63,7 @@ def candidates(outcomes: Outcomes, policy: Policy, facts: Facts) -> tuple[str, .
         if needed <= facts.features.get(model_id, frozenset())
         and window <= facts.context_tokens.get(model_id, 0)
     ]
-    outside = sorted({*policy.fallback, *shares} - set(kept))
+    outside = sorted({*policy.fallback, *locked, *shares} - set(kept))
     if not kept or outside:
         raise UsageError(_why_none(outside))
     return tuple(sorted(kept))

@@ -74,12 +74,14 @@ function decide(x) {
   const quality = columns.map((m) => mix(w, tensors.quality, m));
   const cost = columns.map((m) => mix(w, tensors.cost_usd, m));
   const utility = weigh(w, columns, quality, cost);
-  const chosen = best(utility, cost);
+  const bucket = table.buckets[w.indexOf(Math.max(...w))];
+  const locked = table.models.indexOf(bucket.lock);
+  const chosen = locked >= 0 && !Number.isNaN(quality[locked]) ? locked : best(utility, cost);
   const rest = utility.map((u, m) => (m === chosen ? -Infinity : u));
   const fallback = rest.some((u) => u > -Infinity) ? best(rest, cost) : chosen;
   return {
     model: table.models[chosen], fallback: table.models[fallback], confidence,
-    domain_id: table.buckets[w.indexOf(Math.max(...w))].domain_id,
+    domain_id: bucket.domain_id,
     expected_quality: quality[chosen], expected_cost_usd: Number.isNaN(cost[chosen]) ? null : cost[chosen],
   };
 }

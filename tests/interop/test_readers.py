@@ -72,14 +72,18 @@ def decide(x, table, tensors):
     w = np.eye(len(p) + 1)[-1] if refused else np.append(p, 0.0)
     quality, cost = w @ tensors["quality"], w @ tensors["cost_usd"]
     utility = weigh(w, quality, cost, table, tensors)
-    chosen = fallback = best(utility, cost, table["tie"])
+    bucket = table["buckets"][int(w.argmax())]
+    chosen = best(utility, cost, table["tie"])
+    if bucket["lock"] and np.isfinite(quality[table["models"].index(bucket["lock"])]):
+        chosen = table["models"].index(bucket["lock"])
+    fallback = chosen
     rest = np.where(np.arange(len(cost)) == chosen, -np.inf, utility)
     if np.isfinite(rest).any():
         fallback = best(rest, cost, table["tie"])
     return {
         "model": table["models"][chosen],
         "fallback": table["models"][fallback],
-        "domain_id": table["buckets"][int(w.argmax())]["domain_id"],
+        "domain_id": bucket["domain_id"],
         "confidence": p[d],
         "expected_quality": quality[chosen],
         "expected_cost_usd": None if np.isnan(cost[chosen]) else cost[chosen],
@@ -161,6 +165,13 @@ VARIANTS = {
         store, folder, build_table(store, HashEncoder(), Policy(model_ids=("small",)))
     ),
     "unknown cost": _unknown_cost,
+    "locks": lambda store, folder: write(
+        store,
+        folder,
+        build_table(
+            store, HashEncoder(), Policy(locks=(("python", "small"), ("unassigned", "medium")))
+        ),
+    ),
 }
 
 

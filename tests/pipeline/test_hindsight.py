@@ -24,6 +24,7 @@ TERMS = Terms(
     z=np.zeros(3),
     surcharge=np.zeros(2),
     limits=Limits(),
+    locks=np.full(3, -1),
 )
 
 

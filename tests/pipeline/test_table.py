@@ -27,7 +27,12 @@ ASSIGNER = Assigner(
     radii=np.full(2, 0.5, dtype=np.float32),
 )
 TERMS = Terms(
-    reference=0, quality_value_usd=1.0, z=np.zeros(3), surcharge=np.zeros(2), limits=Limits()
+    reference=0,
+    quality_value_usd=1.0,
+    z=np.zeros(3),
+    surcharge=np.zeros(2),
+    limits=Limits(),
+    locks=np.full(3, -1),
 )
 MODEL = RoutingModel(
     table_version=3,
@@ -59,6 +64,7 @@ def entries_of(cells, quality_value_usd, **changes):
         z=np.zeros(shape[0]),
         surcharge=np.zeros(shape[1]),
         limits=Limits(),
+        locks=np.full(shape[0], -1),
     )
     return table_entries(cells, np.ones(shape), replace(terms, **changes))
 
@@ -190,18 +196,44 @@ def test_free_models_are_compared_by_points():
     assert found.filter(rank=1)["reason"].to_list() == ["+100.0 points against a"] * 3
 
 
+def test_a_locked_domain_goes_to_its_model():
+    """Maths goes to the small model, which fails there; the next one to try is the best other."""
+    found = receipts(VECTORS, replace(MODEL, terms=replace(TERMS, locks=np.array([1, -1, -1]))))
+    assert found["model"].to_list()[0] == "small"
+    assert found["fallback"].to_list()[0] == "large"
+    assert "locked to this model" in found["reason"][0]
+    free = receipts(VECTORS, MODEL)
+    assert found[1:].equals(free[1:])
+
+
+def test_a_locked_model_is_first_in_its_bucket_alone():
+    """All others keep their order behind it."""
+    free = entries_of(cells(), 1.0)
+    locked = entries_of(cells(), 1.0, locks=np.array([2, -1, -1]))
+    assert free.filter(bucket=0).sort("rank")["model_id"].to_list() == ["a", "c", "b"]
+    found = locked.filter(bucket=0).sort("rank")
+    assert found["model_id"].to_list() == ["c", "a", "b"]
+    assert found["reason"][0] == "locked to this model by the policy"
+    assert locked.filter(bucket=1).equals(free.filter(bucket=1))
+
+
 def test_buckets_end_with_unassigned():
     """Domains keep their order; the last bucket has no prototype and no radius."""
-    found = buckets_frame(DOMAINS, ASSIGNER, n_unassigned=2, z=np.arange(3.0))
+    found = buckets_frame(
+        DOMAINS, ASSIGNER, n_unassigned=2, z=np.arange(3.0), locks=[None, "b", None]
+    )
     assert found["domain_id"].to_list() == ["dom-1", "dom-2", "unassigned"]
     assert found["n_prompts"].to_list() == [4, 4, 2]
     assert found["radius"].to_list() == [0.5, 0.5, None]
     assert found["prototype"][2].to_list() == []
+    assert found["lock"].to_list() == [None, "b", None]
 
 
 def tables(quality_value_usd, **knobs):
     version = pl.lit(7, dtype=pl.Int64).alias("table_version")
-    buckets = buckets_frame(DOMAINS, ASSIGNER, n_unassigned=0, z=np.zeros(3)).with_columns(version)
+    buckets = buckets_frame(
+        DOMAINS, ASSIGNER, n_unassigned=0, z=np.zeros(3), locks=[None] * 3
+    ).with_columns(version)
     entries = entries_of(cells(**knobs), quality_value_usd)
     meta = {
         "table_version": 7,

@@ -23,6 +23,7 @@ TERMS = Terms(
     z=np.zeros(2),
     surcharge=np.zeros(3),
     limits=Limits(),
+    locks=np.full(2, -1),
 )
 
 
@@ -52,6 +53,29 @@ def test_a_floor_and_a_cap_leave_models_out():
         np.isfinite(utility(limits=Limits(max_latency_s=2.0))).tolist()
         == [[False, True, False]] * 2
     )
+
+
+def test_a_lock_goes_before_limits_and_chains():
+    """The dearest of poor models answers, and what would follow it is as without the lock."""
+    limits = Limits(min_quality=0.55, fallback=(1,))
+    locked = replace(TERMS, limits=limits, locks=np.array([2, 2]))
+    found = weigh(ESTIMATES, MEMBERSHIPS, LATENCY, locked)
+    assert np.isfinite(found.utility).tolist() == [[False, False, True]] * 2
+    assert found.is_locked.all()
+    assert not found.fell_back.any()
+    free = weigh(ESTIMATES, MEMBERSHIPS, LATENCY, replace(TERMS, limits=limits))
+    assert np.array_equal(found.unlocked, free.utility)
+
+
+def test_a_lock_yields_to_a_rule_and_to_ignorance():
+    """A model that a rule forbids, or of which nothing is known, is not locked to."""
+    locked = replace(TERMS, locks=np.array([1, 2]))
+    allowed = np.array([[True, False, True], [True, True, True]])
+    found = weigh(ESTIMATES, MEMBERSHIPS, LATENCY, locked, allowed=allowed)
+    assert found.is_locked.tolist() == [False, True]
+    unknown = replace(ESTIMATES, quality=np.where(np.arange(3) == 2, NAN, ESTIMATES.quality))
+    found = weigh(unknown, MEMBERSHIPS, LATENCY, locked)
+    assert found.is_locked.tolist() == [True, False]
 
 
 def test_a_prompt_beyond_every_limit_goes_to_the_reference():

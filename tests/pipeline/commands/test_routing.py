@@ -335,3 +335,42 @@ def test_a_model_that_was_hardly_asked_is_left_out_aloud(run, tmp_path):
     models = {e["model_id"] for e in json.loads(run("table", "show", "--json")[1])["entries"]}
     assert models == set(MODELS)
     assert "Not in the table: medium, small." in run("table", "build", "--models", "large,tiny")[2]
+
+
+def test_a_domain_is_locked_and_unlocked(run):
+    """Each is a new version by the same policy; other domains stay as they are."""
+
+    def first_of_python():
+        shown = json.loads(run("table", "show", "--json")[1])
+        row = next(row for row in shown["buckets"] if row["name"] == "python")
+        first = next(e for e in shown["entries"] if e["rank"] == 1 and e["bucket"] == row["bucket"])
+        return shown["policy"]["locks"], row["lock"], first["model_id"]
+
+    options = ("--router", "table", "--lock", "law=small", "--publish")
+    assert run("table", "build", *options)[0] == 0
+    _, lock, free = first_of_python()
+    assert free != "medium"
+    assert lock is None
+    assert run("table", "lock", "python", "medium", "--publish")[0] == 0
+    assert first_of_python() == ([["law", "small"], ["python", "medium"]], "medium", "medium")
+    changes = json.loads(run("table", "diff", 2, 3, "--json")[1])
+    assert [row["name"] for row in changes if row["change"] != "same"] == ["python"]
+    assert run("table", "unlock", "python", "--publish")[0] == 0
+    assert first_of_python() == ([["law", "small"]], None, free)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("table", "lock", "cooking", "small"), "no domain 'cooking'"),
+        (("table", "lock", "python", "huge"), "no model 'huge'"),
+        (("table", "unlock", "python"), "has no lock on 'python'"),
+        (("table", "build", "--lock", "python"), "--lock expects DOMAIN=MODEL"),
+        (("table", "build", "--lock", "python=small", "--deny", "small"), "names 'small'"),
+    ],
+)
+def test_locks_that_cannot_be_are_2(run, arguments, word):
+    """The message names what is wrong."""
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert word in err
