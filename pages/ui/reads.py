@@ -10,12 +10,14 @@ import streamlit as st
 
 from pipeline.atlas import map_frame
 from pipeline.flows.curation import read_proposals
-from pipeline.flows.looking_back import look_back_on
+from pipeline.flows.identity import read_matches
+from pipeline.flows.looking_back import cluster_values, look_back_on
 from pipeline.flows.monitoring import Traffic, read_traffic
 from pipeline.flows.progress import read_progress
 from pipeline.hindsight import Hindsight
 from pipeline.models_file import load_catalog, models_path
 from pipeline.next_step import Progress
+from pipeline.routing_value import VALUES
 from pipeline.store import DEFAULT_PATH, Store
 from pipeline.study import Study, read_study
 from pipeline.table import first_choices
@@ -109,6 +111,22 @@ def hindsight(version: int) -> Hindsight | None:
     return _hindsight(*_version(), version)
 
 
+def matches() -> pl.DataFrame:
+    """Return what the newest run has made of each domain (`read_matches`)."""
+    return _matches(*_version())
+
+
+def row_values() -> pl.DataFrame:
+    """Return what a row of its own would gain for each cluster of the newest run.
+
+    As `pipeline.routing_value.row_values`; empty where no table is published.
+    """
+    table, newest = current_table(), run()
+    if table is None or newest is None:
+        return pl.DataFrame(schema=VALUES)
+    return _row_values(*_version(), table.table_version, newest.run_id)
+
+
 def traffic(version: int) -> Traffic:
     """Return where the store's prompts go by a table, when they were asked and what they cost."""
     return _traffic(*_version(), version)
@@ -184,6 +202,16 @@ def _study(path: str, modified_ns: int, study_id: str) -> Study | None:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _hindsight(path: str, modified_ns: int, version: int) -> Hindsight | None:
     return look_back_on(_at(path, modified_ns), version)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _matches(path: str, modified_ns: int) -> pl.DataFrame:
+    return read_matches(_at(path, modified_ns))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _row_values(path: str, modified_ns: int, version: int, run_id: str) -> pl.DataFrame:
+    return cluster_values(_at(path, modified_ns), version, run_id)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Placing the prompts")

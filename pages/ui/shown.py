@@ -51,6 +51,16 @@ COLUMNS: Mapping[str, Any] = {
     "Points better": st.column_config.NumberColumn(
         format="%+.1f", help="Hundredths of quality by which this model is better, shrunk."
     ),
+    "Fate": st.column_config.TextColumn(
+        help="survived: found again. split: several clusters have parts of it. merged: a cluster "
+        "has it and another one. vanished: no cluster has enough of it."
+    ),
+    "Shared prompts": st.column_config.NumberColumn(format="%,d"),
+    "Of the domain, %": st.column_config.NumberColumn(format="%.0f"),
+    "Of the cluster, %": st.column_config.NumberColumn(format="%.0f"),
+    "Likeness": st.column_config.NumberColumn(
+        format="%.2f", help="Cosine of the mean vectors of domain and cluster, up to 1."
+    ),
     "Points lost": st.column_config.NumberColumn(
         format="%.1f", help="Quality of the best model minus that of the chosen one, hundredths."
     ),
@@ -319,6 +329,25 @@ def paired(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("other_quality").alias("The other"),
         (100 * pl.col("difference")).alias("Points better"),
         _points_interval("difference_lo", "difference_hi").alias("Points, 95 %"),
+    )
+
+
+def fates(matches: pl.DataFrame, domains: pl.DataFrame) -> pl.DataFrame:
+    """Return what a run has made of the domains (`read_matches`), those that need a look first."""
+    named = matches.drop_nulls("domain_id").join(
+        domains.select("domain_id", "name"), on="domain_id", how="left"
+    )
+    return named.sort(
+        [pl.col("fate") == "survived", "share_of_domain", "domain_id"],
+        descending=[False, False, False],
+    ).select(
+        pl.col("name").alias("Domain"),
+        pl.col("fate").alias("Fate"),
+        pl.col("cluster_id").alias("Cluster"),
+        pl.col("n_shared").alias("Shared prompts"),
+        (100 * pl.col("share_of_domain")).alias("Of the domain, %"),
+        (100 * pl.col("share_of_cluster")).alias("Of the cluster, %"),
+        pl.col("cosine").alias("Likeness"),
     )
 
 
