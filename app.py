@@ -6,7 +6,7 @@ a page of Streamlit's old kind until this script has run once, and opened withou
 
 import streamlit as st
 
-from pages.ui import shell
+from pages.ui import access, shell
 from profiles.errors import StoreError
 
 _PAGES = {
@@ -30,6 +30,7 @@ _PAGES = {
 
 st.set_page_config(page_title="Promptshed", page_icon=shell.ICON, layout="wide")
 st.logo(shell.LOGO, icon_image=shell.ICON, size="large")
+access.require_sign_in()
 page = st.navigation(
     {
         section: [

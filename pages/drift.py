@@ -5,7 +5,7 @@ from datetime import timedelta
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, figures, jobs, monitor, reads, review, shell, shown
+from pages.ui import access, charts, figures, jobs, monitor, reads, review, shell, shown
 from pages.ui import format as text
 from pages.ui.colours import model_colours
 from pipeline.drift import compare_periods, histogram, judgement
@@ -22,7 +22,9 @@ if traffic.placed.is_empty():
     st.stop()
 
 monitor.coverage(traffic, table)
-if st.button("Group all prompts again, the unassigned among them", icon=":material/bubble_chart:"):
+if access.may_decide() and st.button(
+    "Group all prompts again, the unassigned among them", icon=":material/bubble_chart:"
+):
     jobs.start("Discovering", ["discover"])
 
 st.subheader("What changed")

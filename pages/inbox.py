@@ -3,18 +3,22 @@
 import polars as pl
 import streamlit as st
 
+from pages.ui import access, reads, review, shell, shown
 from pages.ui import format as text
-from pages.ui import reads, review, shell, shown
 from pipeline.taxonomy import APPROVED
 
 st.title("Review inbox")
 waiting = reads.waiting()
 shell.require(reads.run())
 review.tell_what_was_done()
-actor = review.choose_actor()
-with st.container(horizontal=True):
-    review.offer_undo(actor)
-    review.offer_snoozed()
+actor = ""
+if access.may_decide():
+    actor = access.choose_actor()
+    with st.container(horizontal=True):
+        review.offer_undo(actor)
+        review.offer_snoozed()
+else:
+    access.explain()
 
 domains, matches = reads.domains().filter(status=APPROVED), reads.matches()
 kept = matches.drop_nulls("domain_id").group_by("domain_id").agg(pl.col("fate").first())

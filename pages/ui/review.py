@@ -1,14 +1,13 @@
 """One card for each cluster that waits, and what its buttons do."""
 
-import getpass
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
+from pages.ui import access, reads, shell, shown
 from pages.ui import format as text
-from pages.ui import reads, shell, shown
 from pipeline.flows import curation
 from pipeline.taxonomy import RETIRED, in_force
 from profiles.errors import PromptshedError
@@ -16,14 +15,6 @@ from profiles.tables import DOMAIN_EVENTS
 
 MOST_CARDS = 12
 _DONE, _SNOOZED = "_review_done", "_review_snoozed"
-
-
-def choose_actor() -> str:
-    """Ask who decides; every decision carries the name."""
-    name = st.text_input(
-        "Decided by", getpass.getuser(), key="actor", persist_state="session", width=260
-    )
-    return (name or "").strip() or getpass.getuser()
 
 
 def offer_undo(actor: str) -> None:
@@ -95,7 +86,8 @@ def card(cluster: Mapping[str, Any], actor: str, domains: Mapping[str, str]) -> 
         if more.open:
             with more:
                 _evidence(cluster)
-        _form(cluster, cluster_id, actor, domains)
+        if access.may_decide():
+            _form(cluster, cluster_id, actor, domains)
 
 
 def _evidence(cluster: Mapping[str, Any]) -> None:
@@ -186,8 +178,10 @@ def edit(domain_id: str, name: str, *, status: str) -> None:
     if status == shown.WAITING:
         st.page_link("pages/inbox.py", label="Decide in the inbox", icon=":material/inbox:")
         return
+    if not access.may_decide():
+        return
     with st.expander("Rename or retire"):
-        actor = choose_actor()
+        actor = access.choose_actor()
         with st.form(f"edit-{domain_id}-{name}-{status}", border=False):
             new_name = st.text_input("Name", text.one_line(name))
             with st.container(horizontal=True):
@@ -210,6 +204,9 @@ def edit(domain_id: str, name: str, *, status: str) -> None:
 
 def act(done: str, decide: Callable[[], object]) -> None:
     """Carry a decision out and start the page anew; a refusal is shown instead."""
+    if not access.may_decide():
+        access.explain()
+        return
     try:
         decide()
     except PromptshedError as error:

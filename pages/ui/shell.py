@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import polars as pl
 import streamlit as st
 
+from pages.ui import access, reads
 from pages.ui import format as text
-from pages.ui import reads
 from pipeline.next_step import Step, next_step
 from profiles.errors import StoreError
 
@@ -26,6 +26,13 @@ LOGO = (
 def sidebar() -> None:
     """Say which store, run and table every number on the page comes from."""
     run, table = reads.run(), reads.current_table()
+    name = access.who()
+    if name is not None:
+        with st.sidebar.container(horizontal=True, vertical_alignment="center"):
+            st.text(name)
+            st.button("Sign out", on_click=st.logout)
+    if not access.may_decide():
+        st.sidebar.badge("Read-only", icon=":material/lock:", color="gray")
     with st.sidebar.container(gap=None):
         _fact("Store", reads.store().path.name, "The file that every page reads.")
         _fact(
