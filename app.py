@@ -30,16 +30,17 @@ _PAGES = {
 
 st.set_page_config(page_title="Promptshed", page_icon=shell.ICON, layout="wide")
 st.logo(shell.LOGO, icon_image=shell.ICON, size="large")
+shell.style()
 access.require_sign_in()
-page = st.navigation(
-    {
-        section: [
-            st.Page(f"pages/{file}.py", title=title, icon=f":material/{icon}:", url_path=path)
-            for file, title, icon, path in pages
-        ]
-        for section, pages in _PAGES.items()
-    }
-)
+sections = {
+    section: [
+        st.Page(f"pages/{file}.py", title=title, icon=f":material/{icon}:", url_path=path)
+        for file, title, icon, path in pages
+    ]
+    for section, pages in _PAGES.items()
+}
+page = st.navigation(sections, position="hidden")
+shell.links(sections)
 try:
     shell.sidebar()
     page.run()

@@ -38,7 +38,7 @@ def footnote(expectation: Expectation) -> str:
     return (
         f"Measured on n = {text.count(expectation.n_prompts)} training prompts, each routed by an "
         "estimate made without its own outcome. The best single model is the baseline. The "
-        "trade-off was chosen on the same prompts; `promptshed evaluate` measures it on prompts "
+        "trade-off was chosen on the same prompts; “promptshed evaluate” measures it on prompts "
         "held back."
     )
 

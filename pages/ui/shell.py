@@ -1,9 +1,10 @@
 """What frames every page: the sidebar, the empty states, and a store that cannot be read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from pages.ui import access, reads
 from pages.ui import format as text
@@ -21,6 +22,23 @@ LOGO = (
     "font-family='Segoe UI, Roboto, Helvetica, Arial, sans-serif' font-size='21' font-weight='600' "
     "fill='#2F86C9'>Promptshed</text></svg>"
 )
+
+
+def style() -> None:
+    """Give the main buttons dark letters on the light blue of the dark theme, which is readable."""
+    st.html(
+        "<style>button[kind^='primary'] p {color: light-dark(#FFFFFF, #080D14)}</style>"
+    )
+
+
+def links(sections: Mapping[str, Sequence[StreamlitPage]]) -> None:
+    """List the pages in the sidebar; Streamlit's own list is no list to a screen reader."""
+    for section, pages in sections.items():
+        with st.sidebar.container(gap="xxsmall"):
+            st.caption(section)
+            for page in pages:
+                st.page_link(page, width="stretch")
+    st.sidebar.divider()
 
 
 def sidebar() -> None:
