@@ -6,7 +6,7 @@ a page of Streamlit's old kind until this script has run once, and opened withou
 
 import streamlit as st
 
-from pages.ui import shell
+from pages.ui import access, shell
 from profiles.errors import StoreError
 
 _PAGES = {
@@ -25,19 +25,22 @@ _PAGES = {
         ("regret", "Regret", "trending_down", "hindsight"),
         ("batch", "Batch", "table_rows", "batch-routing"),
     ),
+    "Monitor": (("drift", "Drift & coverage", "monitoring", "coverage"),),
 }
 
 st.set_page_config(page_title="Promptshed", page_icon=shell.ICON, layout="wide")
 st.logo(shell.LOGO, icon_image=shell.ICON, size="large")
-page = st.navigation(
-    {
-        section: [
-            st.Page(f"pages/{file}.py", title=title, icon=f":material/{icon}:", url_path=path)
-            for file, title, icon, path in pages
-        ]
-        for section, pages in _PAGES.items()
-    }
-)
+shell.style()
+access.require_sign_in()
+sections = {
+    section: [
+        st.Page(f"pages/{file}.py", title=title, icon=f":material/{icon}:", url_path=path)
+        for file, title, icon, path in pages
+    ]
+    for section, pages in _PAGES.items()
+}
+page = st.navigation(sections, position="hidden")
+shell.links(sections)
 try:
     shell.sidebar()
     page.run()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import jobs, reads, review, shell
+from pages.ui import access, jobs, reads, review, shell
 from pipeline.next_step import Step
 
 _FORMATS = (".csv", ".jsonl", ".parquet")
@@ -21,6 +21,10 @@ if table:
         "the same order, then the model, what is expected of it, and why."
     )
 
+if not access.may_decide():
+    access.explain()
+    jobs.panel(("route",), result=jobs.offer_file)
+    st.stop()
 path = jobs.choose_file("A file with a prompt in each row", key="route")
 left, right = st.columns(2)
 form = left.selectbox("Write it as", _FORMATS, index=_FORMATS.index(".jsonl"))

@@ -1,26 +1,50 @@
-"""Decide on the newest run's clusters: each becomes a domain, or is rejected and remembered."""
+"""Decide on the newest run's clusters: each becomes a domain, joins one, or is rejected."""
 
+import polars as pl
 import streamlit as st
 
+from pages.ui import access, reads, review, shell, shown
 from pages.ui import format as text
-from pages.ui import reads, review, shell
+from pipeline.taxonomy import APPROVED
 
 st.title("Review inbox")
 waiting = reads.waiting()
 shell.require(reads.run())
 review.tell_what_was_done()
-actor = review.choose_actor()
-review.offer_undo(actor)
-if waiting.is_empty():
-    st.success("Nothing waits: every cluster of the newest run is a domain or was rejected.")
-    st.page_link("pages/domains.py", label="The domains", icon=":material/category:")
-    st.stop()
+actor = ""
+if access.may_decide():
+    actor = access.choose_actor()
+    with st.container(horizontal=True):
+        review.offer_undo(actor)
+        review.offer_snoozed()
+else:
+    access.explain()
 
-st.caption(
-    f"{text.counted(waiting.height, 'cluster')} of the newest run, the largest first. A domain "
-    "keeps its id for ever; a rejected cluster does not come back. Enter approves."
-)
-for cluster in waiting.head(review.MOST_CARDS).iter_rows(named=True):
-    review.card(cluster, actor)
-if waiting.height > review.MOST_CARDS:
-    st.caption(f"{waiting.height - review.MOST_CARDS} smaller ones follow as you decide.")
+domains, matches = reads.domains().filter(status=APPROVED), reads.matches()
+kept = matches.drop_nulls("domain_id").group_by("domain_id").agg(pl.col("fate").first())
+n_found = kept.filter(pl.col("fate").is_in(["survived", "split", "merged"])).height
+shown_first = review.ordered(waiting, reads.row_values())
+if shown_first.is_empty():
+    st.success(
+        "Nothing waits: every cluster of the newest run is a domain, was rejected or is snoozed. "
+        f"The newest run matched {n_found} of {text.counted(kept.height, 'domain')}."
+    )
+    st.page_link("pages/domains.py", label="The domains", icon=":material/category:")
+else:
+    st.caption(
+        f"{text.counted(shown_first.height, 'cluster')} of the newest run, first those whose own "
+        "row in the routing table would gain most, then the largest. A domain keeps its id for "
+        "ever; a rejected cluster does not come back. Enter approves.",
+        help="The gain is cross-fitted: the best model of one half of the prompts is scored on the "
+        "other half, against what the published table chooses now.",
+    )
+names = dict(domains.select("domain_id", "name").iter_rows())
+for cluster in shown_first.head(review.MOST_CARDS).iter_rows(named=True):
+    review.card(cluster, actor, names)
+if shown_first.height > review.MOST_CARDS:
+    st.caption(f"{shown_first.height - review.MOST_CARDS} smaller ones follow as you decide.")
+
+if not kept.is_empty():
+    st.subheader("What the newest run has made of the domains")
+    st.write(f"It matched {n_found} of {text.counted(kept.height, 'domain')}.")
+    shown.table(shown.fates(matches, domains), alt="Fate of each domain")

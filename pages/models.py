@@ -1,16 +1,20 @@
-"""What each model does in each domain."""
+"""What each model does in each domain, two models beside each other, and other prices."""
 
+import polars as pl
 import streamlit as st
 
-from pages.ui import figures, reads, shell, shown
+from pages.ui import compare, figures, prices, reads, shell, shown, subject
 from pages.ui import format as text
 from profiles.grid import profile_grid
 
 st.title("Models")
 cells = reads.profile_cells()
 shell.require(not cells.is_empty())
+table = reads.current_table()
+study = reads.study(table.table_version) if table else None
 
-measure = st.segmented_control(
+left, right = st.columns([2, 3], vertical_alignment="bottom")
+measure = left.segmented_control(
     "Show",
     list(figures.MEASURES),
     default="Quality",
@@ -20,22 +24,41 @@ measure = st.segmented_control(
     help="Quality is pulled towards the average where outcomes are few. Difference is against "
     "the reference model, the safe choice of the published table.",
 )
-table = reads.current_table()
+everyone = cells["model_id"].unique().sort().to_list()
+wanted = right.multiselect(
+    "Models", everyone, placeholder="all models", key="models-shown", persist_state="session"
+)
 grid = profile_grid(
     cells,
     reads.domains().select("domain_id", "name"),
     reference_model_id=table.reference_model_id if table else None,
-)
+).filter(pl.col("model_id").is_in(wanted or everyone))
 chosen = figures.MEASURES[measure or "Quality"]
-st.plotly_chart(
-    figures.heat_map(grid, chosen), alt="Domains by models", key="heat", config=figures.STILL
+event = st.plotly_chart(
+    figures.heat_map(grid, chosen),
+    alt="Domains by models",
+    key="heat",
+    config=figures.STILL,
+    on_select="rerun",
+    selection_mode="points",
 )
+subject.open_clicked(event, grid["element"].unique(maintain_order=True).to_list())
 st.caption(
     f"Each cell: {chosen.title}. Hatched: fewer than 30 outcomes. {text.DASH}: unknown. Point at "
     "a cell for its interval, n and the difference to "
-    f"{text.as_markdown(str(grid['reference_model_id'][0]))}."
+    f"{text.as_markdown(str(grid['reference_model_id'][0]))}; a click opens its domain."
 )
 
-st.subheader("All prompts together", help="Every outcome in the store, in a domain or not.")
-shown.table(shown.overall(cells), alt="Models over all prompts")
-st.caption(f"{text.DASH} is unknown: the imported files did not say.")
+everything, pair, what_if = st.tabs(
+    ["All prompts together", "Two models", "Other prices"], on_change="rerun", key="models-tab"
+)
+if everything.open:
+    with everything:
+        shown.table(shown.overall(cells), alt="Models over all prompts")
+        st.caption(f"{text.DASH} is unknown: the imported files did not say.")
+if pair.open:
+    with pair:
+        compare.show(study)
+if what_if.open:
+    with what_if:
+        prices.show(study, table.table_version if table else None)

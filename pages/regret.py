@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from pages.ui import figures, reads, shell, shown
+from pages.ui import charts, figures, reads, shell, shown
 from pages.ui import format as text
 from pipeline.hindsight import PARTS, TOTAL
 
@@ -48,12 +48,12 @@ with sides.cell():
         bind="query-params",
         help="Points of quality lost, or dollars per 1,000 prompts beyond the best model's cost.",
     )
-    chart = figures.regret_map(found.cells, n_prompts=found.n_prompts, by_money=weight == "Money")
+    chart = charts.regret_map(found.cells, n_prompts=found.n_prompts, by_money=weight == "Money")
     st.plotly_chart(chart, alt="Regret by chosen and best model", config=figures.STILL)
 with sides.cell():
     st.subheader("What it is made of", help="The four parts add up to the whole.")
     parts = found.parts.filter(pl.col("part").is_in(PARTS))
-    st.plotly_chart(figures.regret_parts(parts), alt="Parts of regret", config=figures.STILL)
+    st.plotly_chart(charts.regret_parts(parts), alt="Parts of regret", config=figures.STILL)
     st.caption(
         "Wrong entry: another model is better in the prompt's domain. Wrong domain: the prompt was "
         "taken for another domain. Refinement: choosing by prompt instead of by domain; negative "

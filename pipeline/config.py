@@ -100,16 +100,16 @@ class Policy:
 
 
 def read_policy(text: str) -> Policy:
-    """Read the JSON of a policy, as `as_json` wrote it.
+    """Return the policy that `as_json` wrote.
 
     >>> read_policy(as_json(Policy(max_share=(("a", 0.5),)))) == Policy(max_share=(("a", 0.5),))
     True
     """
-    return Policy(**{name: _frozen(value) for name, value in json.loads(text).items()})
 
+    def frozen(value: Any) -> Any:  # noqa: ANN401 - any JSON
+        return tuple(frozen(item) for item in value) if isinstance(value, list) else value
 
-def _frozen(value: object) -> Any:  # noqa: ANN401 - whatever the JSON holds
-    return tuple(_frozen(part) for part in value) if isinstance(value, list) else value
+    return Policy(**{name: frozen(value) for name, value in json.loads(text).items()})
 
 
 def as_json(config: object) -> str:

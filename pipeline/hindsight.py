@@ -71,10 +71,10 @@ def look_back(study: Study, terms: Terms, entry: Columns, approved: Columns) -> 
     The best model of a domain in hindsight is the luckiest one too, so `WRONG_ENTRY` is what a
     table could gain at most, and `IRREDUCIBLE` at least what it could not.
     """
-    known: NDArray[np.bool_] = np.all(np.isfinite(study.outcomes.quality), axis=1)
-    if not known.any():
+    known = np.flatnonzero(np.isfinite(study.outcomes.quality).all(axis=1))
+    if not len(known):
         return None
-    seen, n_all = study.rows(known), len(known)
+    seen = study.rows(known)
     taken = seen.buckets
     right = np.where(approved[known] < 0, taken, approved[known])
     chosen, oracle = choose_by(seen, terms), oracle_columns(seen.outcomes)
@@ -89,8 +89,8 @@ def look_back(study: Study, terms: Terms, entry: Columns, approved: Columns) -> 
         [choice_of(chosen, seen.outcomes)], [choice_of(oracle, seen.outcomes)], seen.model_ids
     )
     return Hindsight(
-        n_prompts=int(known.sum()),
-        n_all=n_all,
+        n_prompts=len(known),
+        n_all=len(study.prompt_ids),
         cells=cells,
         parts=_parts(seen, steps),
         baseline=_baseline(seen, oracle),

@@ -93,8 +93,9 @@ def proposals(
     -------
     DataFrame
         `clusters` with `domain_id` (of the approved domain whose overlap is largest and at least
-        `SAME_OVERLAP`, null if none) and `status`: approved, rejected (the same overlap with
-        prompts that were rejected) or waiting. Sorted by cluster_id.
+        `SAME_OVERLAP`, or which the cluster was given to; null if none) and `status`: approved,
+        rejected (the same overlap with prompts that were rejected) or waiting. Sorted by
+        cluster_id.
     """
     approved = domains_now(events).filter(status=APPROVED)
     refused = in_force(events).filter(verb="reject")
@@ -108,11 +109,30 @@ def proposals(
         .unique("cluster_id", keep="first", maintain_order=True)
         .select("cluster_id", "domain_id")
     )
+    given = _given_away(clusters, events, approved["domain_id"])
+    found = pl.concat([given, found.join(given, on="cluster_id", how="anti")])
     rejected = alike.join(refused, on=columns, how="semi", nulls_equal=True)["cluster_id"]
     return (
         clusters.join(found, on="cluster_id", how="left")
         .with_columns(status=_status(rejected.to_list()))
         .sort("cluster_id")
+    )
+
+
+def _given_away(clusters: pl.DataFrame, events: pl.DataFrame, approved: pl.Series) -> pl.DataFrame:
+    """Return cluster_id and domain_id of clusters of this run that were given to a domain.
+
+    A small cluster and the large domain that has it now share too little to be taken for another.
+    """
+    links = in_force(events).filter(
+        (pl.col("verb") == "link") & pl.col("domain_id").is_in(approved.implode())
+    )
+    here = clusters.select("run_id", "cluster_id")
+    return (
+        links.join(here, on=["run_id", "cluster_id"])
+        .sort("event_id")
+        .unique("cluster_id", keep="last")
+        .select("cluster_id", "domain_id")
     )
 
 

@@ -1,5 +1,6 @@
 """Model catalogues on disk: the one that ships with the package, and the team's own beside it."""
 
+import json
 from collections.abc import Sequence
 from datetime import date
 from importlib import import_module, resources, util
@@ -66,6 +67,24 @@ def fill_prices(own: Path, model_ids: Sequence[str], *, today: date) -> dict[str
         with replaced_file(own) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return {model_id: name for model_id, (name, _) in found.items()}
+
+
+def price_entry(model_id: str, price_in: float, price_out: float, *, since: date) -> str:
+    """Return the entry of a models file that gives a model other prices from a day on.
+
+    Parameters
+    ----------
+    price_in, price_out
+        US dollars for a million tokens.
+    """
+    return (
+        f"  - model_id: {json.dumps(model_id)}\n"
+        "    source_url: our contract\n"
+        f"    checked_on: {since.isoformat()}\n"
+        "    prices:\n"
+        f"      - {{since: {since.isoformat()}, price_in_usd_per_mtok: {price_in:g}, "
+        f"price_out_usd_per_mtok: {price_out:g}}}\n"
+    )
 
 
 def _read(path: Path) -> str:

@@ -6,6 +6,7 @@ same table.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -225,7 +226,13 @@ def _locks(study: Study, policy: Policy) -> NDArray[np.int64]:
 
 
 def _buckets_called(name: str, study: Study) -> list[int]:
-    """Return the rows of the buckets with this name or id."""
+    """Return the rows of the buckets with this name or id.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
     pairs = enumerate(zip(study.names, study.domain_ids, strict=True))
     rows = [row for row, pair in pairs if name in pair]
     if not rows:
@@ -283,6 +290,17 @@ def _means(study: Study, chosen: NDArray[np.int64]) -> tuple[float, float]:
     if not known.any():
         return float("nan"), float("nan")
     return float(cost[known].mean()), float(quality[known].mean())
+
+
+def scaled_costs(study: Study, ratios: Mapping[str, float]) -> Study:
+    """Return a study in which each model's costs are multiplied; 1 where it is not named."""
+    factor = np.array([ratios.get(model_id, 1.0) for model_id in study.model_ids])
+    return replace(
+        study,
+        outcomes=replace(study.outcomes, cost_usd=study.outcomes.cost_usd * factor),
+        held_out=replace(study.held_out, cost_usd=study.held_out.cost_usd * factor),
+        cells=replace(study.cells, cost_usd=study.cells.cost_usd * factor),
+    )
 
 
 def study_bytes(study: Study) -> bytes:

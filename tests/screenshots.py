@@ -28,6 +28,7 @@ PAGES = {
     "try": "routing?view=Try+a+policy",
     "regret": "hindsight",
     "batch": "batch-routing",
+    "drift": "coverage",
 }
 THEMES = ("light", "dark")
 WIDTHS = (1400, 800)
@@ -54,7 +55,7 @@ class Visit:
         """Wait until the script has run and nothing is drawn any more."""
         self.page.locator("[data-testid='stApp'][data-test-script-state='notRunning']").wait_for()
         self.page.locator("h1").first.wait_for()
-        for chart in self.page.locator(".js-plotly-plot").all():
+        for chart in self.page.locator(".js-plotly-plot:visible").all():
             chart.locator(".main-svg").first.wait_for()
         self.page.wait_for_timeout(700)
 

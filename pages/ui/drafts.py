@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from pages.ui import finding, reads, review, shown
+from pages.ui import access, finding, reads, review, shown
 from pages.ui import format as text
 from pipeline.certificate import certificate_sentence
 from pipeline.config import read_policy
@@ -38,6 +38,8 @@ def offer(tables: pl.DataFrame) -> None:
 
 def publish_button(version: int) -> None:
     """Offer to publish a table; asks once more."""
+    if not access.may_decide():
+        return
     current = reads.current_table()
     with st.popover(f"Publish table {version} …"):
         st.write(

@@ -16,15 +16,15 @@ from pages.ui.colours import NEUTRAL, PALETTE, SYMBOLS
 from pipeline.atlas import NO_DOMAIN, UNCLUSTERED
 from pipeline.expected import THIS_TABLE, Expectation
 from pipeline.frontier import upper_hull
-from pipeline.regret import RegretCell
 
 STILL = {"displayModeBar": False}
 """Plotly settings of a chart that is not zoomed or selected on."""
-_ROW_PX = 34
+ROW_PX = 34
+"""Height of a row of bars or cells."""
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 _LABEL = 44
 _N_BETWEEN = 60
-_LEGEND_ROW_PX, _LEGEND_COLUMNS = 20, 3
+_LEGENDROW_PX, _LEGEND_COLUMNS = 20, 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ def domain_bars(domains: pl.DataFrame) -> go.Figure:
     )
     figure.update_yaxes(tickvals=list(range(rows.height)), ticktext=names, showgrid=False)
     figure.update_xaxes(visible=False, rangemode="tozero")
-    return _finish(figure, height=_ROW_PX * max(rows.height, 1) + 24, right=56)
+    return finish(figure, height=ROW_PX * max(rows.height, 1) + 24, right=56)
 
 
 def frontier(
@@ -98,7 +98,7 @@ def frontier(
     figure.update_xaxes(title="cost, $ per 1,000 prompts (log)", type="log", dtick=1)
     figure.update_yaxes(title="quality", tickformat=".2f")
     figure.update_layout(legend={"orientation": "h", "y": -0.28, "x": 0})
-    return _finish(figure, height=380, bottom=90)
+    return finish(figure, height=380, bottom=90)
 
 
 def _reached(points: pl.DataFrame) -> go.Scatter:
@@ -187,7 +187,7 @@ def prompt_map(points: pl.DataFrame, column: str, colours: Mapping[str, str] | N
         hoverlabel={"namelength": -1},
         legend={"itemsizing": "constant", "orientation": "h", "y": 0, "yanchor": "top"},
     )
-    return _finish(figure, height=560 + _LEGEND_ROW_PX * -(-sizes.height // _LEGEND_COLUMNS))
+    return finish(figure, height=560 + _LEGENDROW_PX * -(-sizes.height // _LEGEND_COLUMNS))
 
 
 def _cloud(points: pl.DataFrame, column: str, name: str, colour: str, symbol: str) -> go.Scattergl:
@@ -245,6 +245,7 @@ def heat_map(grid: pl.DataFrame, measure: Measure) -> go.Figure:
     )
     _hatch(figure, [place for place, row in rows.items() if row["is_few"]])
     _mark_uncoloured(figure, values, shown)
+    figure.add_trace(_targets(rows))
     figure.update_xaxes(
         tickvals=list(range(len(models))),
         ticktext=[text.as_label(model_id, longest=32) for model_id in models],
@@ -263,111 +264,22 @@ def heat_map(grid: pl.DataFrame, measure: Measure) -> go.Figure:
         ticklen=0,
     )
     figure.update_layout(barmode="overlay", bargap=0)
-    return _finish(figure, height=_ROW_PX * len(elements) + 60, top=36)
+    return finish(figure, height=ROW_PX * len(elements) + 60, top=36)
 
 
-def regret_map(cells: Sequence[RegretCell], *, n_prompts: int, by_money: bool) -> go.Figure:
-    """Draw chosen × best model: what each pair lost on all prompts, or spent too much.
-
-    Parameters
-    ----------
-    n_prompts
-        Prompts that the losses are shared among, so that the cells add up to the whole.
-    """
-    models = sorted({name for cell in cells for name in (cell.chosen, cell.best)})
-    places = {(models.index(cell.chosen), models.index(cell.best)): cell for cell in cells}
-    values = np.full((len(models), len(models)), np.nan)
-    for place, cell in places.items():
-        each = 1000 * cell.overspend_usd if by_money else 100 * cell.regret
-        values[place] = each * cell.n / n_prompts
-    shown = [[_loss(value, by_money=by_money) for value in row] for row in values]
-    hovers = [
-        [_pair(places.get((i, j)), n_prompts) for j in range(len(models))]
-        for i in range(len(models))
-    ]
-    figure = go.Figure(
-        go.Heatmap(
-            z=np.maximum(values, 0.0),
-            text=shown,
-            texttemplate="%{text}",
-            textfont={"size": 13},
-            hovertext=hovers,
-            hoverinfo="text",
-            hoverongaps=False,
-            showscale=False,
-            xgap=2,
-            ygap=2,
-        )
+def _targets(rows: Mapping[tuple[int, int], Mapping[str, object]]) -> go.Scatter:
+    """Lay unseen points over the cells: a heat map itself takes no clicks."""
+    return go.Scatter(
+        x=[j for _, j in rows],
+        y=[i for i, _ in rows],
+        mode="markers",
+        marker={"symbol": "square", "size": ROW_PX - 4, "opacity": 0},
+        unselected={"marker": {"opacity": 0}},
+        selected={"marker": {"opacity": 0}},
+        hovertext=[hover(row) for row in rows.values()],
+        hoverinfo="text",
+        showlegend=False,
     )
-    names = [text.as_label(name, longest=32) for name in text.short_models(models)]
-    figure.update_xaxes(
-        title="best in hindsight",
-        tickvals=list(range(len(models))),
-        ticktext=names,
-        side="top",
-        showgrid=False,
-        ticklen=0,
-    )
-    figure.update_yaxes(
-        title="chosen",
-        tickvals=list(range(len(models))),
-        ticktext=names,
-        range=[len(models) - 0.5, -0.5],
-        showgrid=False,
-        ticklen=0,
-    )
-    return _finish(figure, height=_ROW_PX * (len(models) + 1) + 90, top=60)
-
-
-def _loss(value: float, *, by_money: bool) -> str:
-    if np.isnan(value):
-        return ""
-    if by_money:
-        return text.signed_dollars(value)
-    return f"{value:.2f}"
-
-
-def _pair(cell: RegretCell | None, n_prompts: int) -> str:
-    if cell is None:
-        return "never"
-    lines = [
-        f"chosen {text.as_label(cell.chosen)}, best {text.as_label(cell.best)}",
-        f"{text.count(cell.n)} of {text.count(n_prompts)} prompts",
-        f"each lost {100 * cell.regret:.1f} points on average",
-    ]
-    if np.isfinite(cell.overspend_usd):
-        spent = text.signed_dollars(1000 * cell.overspend_usd)
-        lines.append(f"and cost {spent} more per 1,000 prompts")
-    return "<br>".join(lines)
-
-
-def regret_parts(parts: pl.DataFrame) -> go.Figure:
-    """Draw what the regret is made of (`Hindsight.parts`), with intervals, largest on top."""
-    rows = parts.sort("points")
-    figure = go.Figure(
-        go.Bar(
-            x=rows["points"].to_list(),
-            y=rows["part"].to_list(),
-            orientation="h",
-            marker_color=[PALETTE[0] if value >= 0 else PALETTE[2] for value in rows["points"]],
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": (rows["points_hi"] - rows["points"]).to_list(),
-                "arrayminus": (rows["points"] - rows["points_lo"]).to_list(),
-                "color": NEUTRAL,
-            },
-            hovertext=[
-                f"{row['part']}: {row['points']:.2f} points (95 %: {row['points_lo']:.2f} to "
-                f"{row['points_hi']:.2f})"
-                for row in rows.iter_rows(named=True)
-            ],
-            hoverinfo="text",
-        )
-    )
-    figure.update_xaxes(title="points of quality lost, mean over prompts", zeroline=True)
-    figure.update_yaxes(showgrid=False)
-    return _finish(figure, height=_ROW_PX * rows.height + 90, bottom=50)
 
 
 def written(row: Mapping[str, object], measure: Measure) -> str:
@@ -454,9 +366,10 @@ def _mark_uncoloured(figure: go.Figure, values: np.ndarray, shown: Sequence[Sequ
         figure.add_annotation(x=int(j), y=int(i), text=shown[i][j], showarrow=False)
 
 
-def _finish(
+def finish(
     figure: go.Figure, *, height: int, right: int = 8, top: int = 8, bottom: int = 8
 ) -> go.Figure:
+    """Give a figure its height and margins, in px; no title, for pages have headings."""
     return figure.update_layout(
         height=height, margin=_MARGIN | {"r": right, "t": top, "b": bottom}, title_text=""
     )

@@ -38,7 +38,7 @@ def footnote(expectation: Expectation) -> str:
     return (
         f"Measured on n = {text.count(expectation.n_prompts)} training prompts, each routed by an "
         "estimate made without its own outcome. The best single model is the baseline. The "
-        "trade-off was chosen on the same prompts; `promptshed evaluate` measures it on prompts "
+        "trade-off was chosen on the same prompts; “promptshed evaluate” measures it on prompts "
         "held back."
     )
 
@@ -65,6 +65,7 @@ def wish(policy: Policy) -> str:
         *(f"at most {text.share(part)} to {model_id}" for model_id, part in policy.max_share),
         f"only {', '.join(policy.model_ids)}" if policy.model_ids else "",
         f"without {', '.join(policy.deny)}" if policy.deny else "",
+        *(f"{domain} locked to {model_id}" for domain, model_id in policy.locks),
         *policy.rules,
         *(f"asks for {feature}" for feature in policy.required_features),
         "" if loss is None else f"certified to lose at most {100 * loss:g} points",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.ui import access, reads, review
 from pages.ui import format as text
-from pages.ui import reads, review
 from pipeline.atomic import replaced_file
 from pipeline.jobs import (
     CANCELLED,
@@ -66,7 +66,7 @@ def choose_file(label: str, *, key: str) -> Path | None:
         placeholder="/data/logs.jsonl",
         help="For files too large to upload: nothing is copied.",
     )
-    if uploaded is not None:
+    if uploaded is not None and access.may_decide():
         return _kept(uploaded.file_id, uploaded.name, uploaded.getbuffer())
     if not named:
         return None
@@ -147,8 +147,9 @@ def _job(job: Job) -> None:
     head, stop = st.columns([5, 1])
     head.markdown(f"{_ICONS[job.state]} **{text.as_markdown(job.verb)}** · {job.state}")
     head.caption(f"started {job.started_at.replace('T', ' ').removesuffix('+00:00')} UTC")
-    if job.state == RUNNING:
+    if job.state == RUNNING and access.may_decide():
         stop.button("Cancel", key=f"cancel-{job.job_id}", on_click=cancel_job, args=(job,))
+    if job.state == RUNNING:
         _progress(job)
     log = log_of(reads.store().path.resolve(), job)
     if log:

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -10,14 +10,19 @@ import streamlit as st
 
 from pipeline.atlas import map_frame
 from pipeline.flows.curation import read_proposals
-from pipeline.flows.looking_back import look_back_on
+from pipeline.flows.identity import read_matches
+from pipeline.flows.looking_back import cluster_values, look_back_on
+from pipeline.flows.monitoring import Traffic, read_traffic
 from pipeline.flows.progress import read_progress
 from pipeline.hindsight import Hindsight
+from pipeline.models_file import load_catalog, models_path
 from pipeline.next_step import Progress
+from pipeline.routing_value import VALUES
 from pipeline.store import DEFAULT_PATH, Store
 from pipeline.study import Study, read_study
 from pipeline.table import first_choices
 from pipeline.taxonomy import domains_now
+from profiles.catalog import prices_on
 from profiles.profile import ALL, build_profile
 from profiles.tables import (
     BUCKETS,
@@ -106,6 +111,36 @@ def hindsight(version: int) -> Hindsight | None:
     return _hindsight(*_version(), version)
 
 
+def matches() -> pl.DataFrame:
+    """Return what the newest run has made of each domain (`read_matches`)."""
+    return _matches(*_version())
+
+
+def row_values() -> pl.DataFrame:
+    """Return what a row of its own would gain for each cluster of the newest run.
+
+    As `pipeline.routing_value.row_values`; empty where no table is published.
+    """
+    table, newest = current_table(), run()
+    if table is None or newest is None:
+        return pl.DataFrame(schema=VALUES)
+    return _row_values(*_version(), table.table_version, newest.run_id)
+
+
+def traffic(version: int) -> Traffic:
+    """Return where the store's prompts go by a table, when they were asked and what they cost."""
+    return _traffic(*_version(), version)
+
+
+def model_calls() -> pl.DataFrame:
+    """Return what is known of each model's calls, one row each, sorted by model_id.
+
+    Columns n_calls, cost_usd, n_tokens_in and n_tokens_out (means of the known ones), and
+    price_in and price_out (list prices of today, US dollars for a million tokens).
+    """
+    return _model_calls(*_version(), datetime.now(UTC).date())
+
+
 def profile_cells() -> pl.DataFrame:
     """Return the cells of the newest profile; empty if there is none."""
     newest = read(PROFILES).sort("created_at")["profile_id"].to_list()
@@ -167,6 +202,42 @@ def _study(path: str, modified_ns: int, study_id: str) -> Study | None:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _hindsight(path: str, modified_ns: int, version: int) -> Hindsight | None:
     return look_back_on(_at(path, modified_ns), version)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _matches(path: str, modified_ns: int) -> pl.DataFrame:
+    return read_matches(_at(path, modified_ns))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _row_values(path: str, modified_ns: int, version: int, run_id: str) -> pl.DataFrame:
+    return cluster_values(_at(path, modified_ns), version, run_id)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Placing the prompts")
+def _traffic(path: str, modified_ns: int, version: int) -> Traffic:
+    return read_traffic(_at(path, modified_ns), version)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _model_calls(path: str, modified_ns: int, day: date) -> pl.DataFrame:
+    here = _at(path, modified_ns)
+    calls = here.query(
+        "SELECT model_id, count(*) AS n_calls, avg(cost_usd) AS cost_usd, "
+        "avg(n_tokens_in) AS n_tokens_in, avg(n_tokens_out) AS n_tokens_out "
+        "FROM outcomes GROUP BY model_id ORDER BY model_id"
+    )
+    prices = prices_on(load_catalog(models_path(here.path)).prices, day)
+    return calls.join(
+        prices.select(
+            "model_id",
+            price_in="price_in_usd_per_mtok",
+            price_out="price_out_usd_per_mtok",
+        ),
+        on="model_id",
+        how="left",
+        maintain_order="left",
+    )
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

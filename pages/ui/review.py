@@ -1,29 +1,20 @@
 """One card for each cluster that waits, and what its buttons do."""
 
-import getpass
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
+from pages.ui import access, reads, shell, shown
 from pages.ui import format as text
-from pages.ui import reads, shell, shown
 from pipeline.flows import curation
 from pipeline.taxonomy import RETIRED, in_force
 from profiles.errors import PromptshedError
 from profiles.tables import DOMAIN_EVENTS
 
 MOST_CARDS = 12
-_DONE = "_review_done"
-
-
-def choose_actor() -> str:
-    """Ask who decides; every decision carries the name."""
-    name = st.text_input(
-        "Decided by", getpass.getuser(), key="actor", persist_state="session", width=260
-    )
-    return (name or "").strip() or getpass.getuser()
+_DONE, _SNOOZED = "_review_done", "_review_snoozed"
 
 
 def offer_undo(actor: str) -> None:
@@ -39,14 +30,55 @@ def offer_undo(actor: str) -> None:
         act(f"Undone: {taken}", lambda: curation.undo_decision(store, event_id, actor=actor))
 
 
-def card(cluster: Mapping[str, Any], actor: str) -> None:
-    """Show what a cluster holds, with a form to approve it under a name or to reject it."""
+def ordered(waiting: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
+    """Put the clusters first whose own row would gain most, then the largest; drop snoozed ones.
+
+    Columns points, points_lo, points_hi and total are added; null where unknown.
+    """
+    hidden = st.session_state.get(_SNOOZED, ())
+    return (
+        waiting.filter(~pl.col("cluster_id").is_in(list(hidden)))
+        .join(values, left_on="cluster_id", right_on="group", how="left")
+        .sort(
+            [pl.col("total").clip(lower_bound=0.0).fill_null(0.0), "n_prompts", "cluster_id"],
+            descending=[True, True, False],
+        )
+    )
+
+
+def offer_snoozed() -> None:
+    """Let clusters that were put off come back."""
+    hidden = st.session_state.get(_SNOOZED, ())
+    if hidden and st.button(f"Bring back {text.counted(len(hidden), 'snoozed cluster')}"):
+        st.session_state[_SNOOZED] = ()
+        st.rerun()
+
+
+def worth(cluster: Mapping[str, Any]) -> str:
+    """Say what a row of its own in the routing table would gain."""
+    if cluster.get("points") is None:
+        return "what its own row would gain is unknown: too few outcomes, or no table"
+    gain = text.points(cluster["points"] / 100)
+    interval = text.points_interval(cluster["points_lo"] / 100, cluster["points_hi"] / 100)
+    return f"its own row would gain {gain} on its prompts (95 % interval {interval})"
+
+
+def card(cluster: Mapping[str, Any], actor: str, domains: Mapping[str, str]) -> None:
+    """Show what a cluster holds, with a form to decide about it.
+
+    Parameters
+    ----------
+    cluster
+        A row of `ordered`.
+    domains
+        Names of the approved domains by id, for merging.
+    """
     cluster_id = int(cluster["cluster_id"])
     with st.container(border=True):
         st.markdown(f"**{text.as_markdown(text.one_line(cluster['name']))}**")
         st.caption(
             f"{text.count(cluster['n_prompts'])} prompts · cohesion {cluster['cohesion']:.2f} · "
-            f"cluster {cluster_id}"
+            f"cluster {cluster_id} · {worth(cluster)}"
         )
         if cluster["parents"]:
             st.caption(f"In: {text.as_markdown(' / '.join(reversed(cluster['parents'])))}")
@@ -56,7 +88,8 @@ def card(cluster: Mapping[str, Any], actor: str) -> None:
         if more.open:
             with more:
                 _evidence(cluster)
-        _form(cluster, cluster_id, actor)
+        if access.may_decide():
+            _form(cluster, cluster_id, actor, domains)
 
 
 def _evidence(cluster: Mapping[str, Any]) -> None:
@@ -72,28 +105,74 @@ def _evidence(cluster: Mapping[str, Any]) -> None:
         shown.table(shown.models(cells), alt="Quality and cost of each model in this cluster")
 
 
-def _form(cluster: Mapping[str, Any], cluster_id: int, actor: str) -> None:
+def _form(
+    cluster: Mapping[str, Any], cluster_id: int, actor: str, domains: Mapping[str, str]
+) -> None:
     key = f"{cluster['run_id']}-{cluster_id}"
     with st.form(f"decide-{key}", border=False):
-        left, right = st.columns(2)
-        name = left.text_input("Name of the domain", text.one_line(cluster["name"]), key=f"n-{key}")
-        reason = right.text_input("Reason (optional)", key=f"r-{key}") or None
+        fields = st.grid(3, min_column_width=200)
+        name = fields.text_input(
+            "Name of the domain", text.one_line(cluster["name"]), key=f"n-{key}"
+        )
+        into = fields.selectbox(
+            "Or a domain that has it",
+            [None, *domains],
+            format_func=lambda domain: "" if domain is None else text.one_line(domains[domain]),
+            key=f"i-{key}",
+            help="“Merge into” gives the prompts to this domain, which keeps its id.",
+        )
+        reason = fields.text_input("Reason (optional)", key=f"r-{key}") or None
         with st.container(horizontal=True):
-            approved = st.form_submit_button("Approve", type="primary")
-            rejected = st.form_submit_button("Reject")
-    store = reads.store()
-    if approved:
-        act(
-            f"Approved: {name}",
-            lambda: curation.approve_clusters(
-                store, [cluster_id], actor=actor, name=name, reason=reason
-            ),
-        )
-    if rejected:
-        act(
-            f"Rejected: {text.one_line(cluster['name'])}",
-            lambda: curation.reject_cluster(store, cluster_id, actor=actor, reason=reason),
-        )
+            pressed = {
+                "approve": st.form_submit_button("Approve", type="primary"),
+                "merge": st.form_submit_button("Merge into"),
+                "reject": st.form_submit_button("Reject"),
+                "snooze": st.form_submit_button(
+                    "Snooze", help="Out of sight until this browser tab is opened anew."
+                ),
+            }
+    verb = next((verb for verb, is_pressed in pressed.items() if is_pressed), None)
+    if verb is not None:
+        _decide(verb, cluster, actor, reason, name=name, into=into)
+
+
+def _decide(
+    verb: str,
+    cluster: Mapping[str, Any],
+    actor: str,
+    reason: str | None,
+    *,
+    name: str,
+    into: str | None,
+) -> None:
+    store, cluster_id = reads.store(), int(cluster["cluster_id"])
+    called = text.one_line(cluster["name"])
+    match verb:
+        case "approve":
+            gain = f"; {worth(cluster)}" if cluster.get("points") is not None else ""
+            act(
+                f"Approved: {name}{gain}",
+                lambda: curation.approve_clusters(
+                    store, [cluster_id], actor=actor, name=name, reason=reason
+                ),
+            )
+        case "merge" if into is None:
+            st.error("Choose the domain to merge into.")
+        case "merge":
+            act(
+                f"Merged: {called}",
+                lambda: curation.merge_cluster(
+                    store, cluster_id, str(into), actor=actor, reason=reason
+                ),
+            )
+        case "reject":
+            act(
+                f"Rejected: {called}",
+                lambda: curation.reject_cluster(store, cluster_id, actor=actor, reason=reason),
+            )
+        case _:
+            st.session_state[_SNOOZED] = (*st.session_state.get(_SNOOZED, ()), cluster_id)
+            st.rerun()
 
 
 def edit(domain_id: str, name: str, *, status: str) -> None:
@@ -101,8 +180,10 @@ def edit(domain_id: str, name: str, *, status: str) -> None:
     if status == shown.WAITING:
         st.page_link("pages/inbox.py", label="Decide in the inbox", icon=":material/inbox:")
         return
+    if not access.may_decide():
+        return
     with st.expander("Rename or retire"):
-        actor = choose_actor()
+        actor = access.choose_actor()
         with st.form(f"edit-{domain_id}-{name}-{status}", border=False):
             new_name = st.text_input("Name", text.one_line(name))
             with st.container(horizontal=True):
@@ -125,6 +206,9 @@ def edit(domain_id: str, name: str, *, status: str) -> None:
 
 def act(done: str, decide: Callable[[], object]) -> None:
     """Carry a decision out and start the page anew; a refusal is shown instead."""
+    if not access.may_decide():
+        access.explain()
+        return
     try:
         decide()
     except PromptshedError as error:

@@ -1,12 +1,13 @@
 """What frames every page: the sidebar, the empty states, and a store that cannot be read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
+from pages.ui import access, reads
 from pages.ui import format as text
-from pages.ui import reads
 from pipeline.next_step import Step, next_step
 from profiles.errors import StoreError
 
@@ -23,9 +24,31 @@ LOGO = (
 )
 
 
+def style() -> None:
+    """Give the main buttons dark letters on the light blue of the dark theme, which is readable."""
+    st.html("<style>button[kind^='primary'] p {color: light-dark(#FFFFFF, #080D14)}</style>")
+
+
+def links(sections: Mapping[str, Sequence[StreamlitPage]]) -> None:
+    """List the pages in the sidebar; Streamlit's own list is no list to a screen reader."""
+    for section, pages in sections.items():
+        with st.sidebar.container(gap="xxsmall"):
+            st.caption(section)
+            for page in pages:
+                st.page_link(page, width="stretch")
+    st.sidebar.divider()
+
+
 def sidebar() -> None:
     """Say which store, run and table every number on the page comes from."""
     run, table = reads.run(), reads.current_table()
+    name = access.who()
+    if name is not None:
+        with st.sidebar.container(horizontal=True, vertical_alignment="center"):
+            st.text(name)
+            st.button("Sign out", on_click=st.logout)
+    if not access.may_decide():
+        st.sidebar.badge("Read-only", icon=":material/lock:", color="gray")
     with st.sidebar.container(gap=None):
         _fact("Store", reads.store().path.name, "The file that every page reads.")
         _fact(

@@ -25,7 +25,7 @@ _TRIAL = {
 }
 _POINTS_HELP = "Hundredths of quality, against the reference model. Positive is better."
 
-COLUMNS: Mapping[str, object] = {
+COLUMNS: Mapping[str, Any] = {
     "Name": st.column_config.TextColumn(width=260),
     "Domain": st.column_config.TextColumn(width="medium"),
     "Model": st.column_config.TextColumn(width="medium"),
@@ -39,6 +39,28 @@ COLUMNS: Mapping[str, object] = {
     "95 % interval": st.column_config.TextColumn(help=_INTERVAL_HELP),
     "Points": st.column_config.NumberColumn(format="%+.1f", help=_POINTS_HELP),
     "Points, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
+    "Before, %": st.column_config.NumberColumn(format="%.1f"),
+    "Now, %": st.column_config.NumberColumn(format="%.1f"),
+    "Change, %": st.column_config.NumberColumn(format="%+.1f", help="Of all requests."),
+    "Change, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
+    "n before": st.column_config.NumberColumn(format="%,d"),
+    "n now": st.column_config.NumberColumn(format="%,d"),
+    "Part of the index": st.column_config.NumberColumn(format="%.3f"),
+    "This model": st.column_config.NumberColumn(format="%.3f", help="Plain mean quality."),
+    "The other": st.column_config.NumberColumn(format="%.3f", help="Plain mean quality."),
+    "Points better": st.column_config.NumberColumn(
+        format="%+.1f", help="Hundredths of quality by which this model is better, shrunk."
+    ),
+    "Fate": st.column_config.TextColumn(
+        help="survived: found again. split: several clusters have parts of it. merged: a cluster "
+        "has it and another one. vanished: no cluster has enough of it."
+    ),
+    "Shared prompts": st.column_config.NumberColumn(format="%,d"),
+    "Of the domain, %": st.column_config.NumberColumn(format="%.0f"),
+    "Of the cluster, %": st.column_config.NumberColumn(format="%.0f"),
+    "Likeness": st.column_config.NumberColumn(
+        format="%.2f", help="Cosine of the mean vectors of domain and cluster, up to 1."
+    ),
     "Points lost": st.column_config.NumberColumn(
         format="%.1f", help="Quality of the best model minus that of the chosen one, hundredths."
     ),
@@ -279,6 +301,54 @@ def regrets(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _plain_interval(lo: float | None, hi: float | None) -> str:
     return text.DASH if lo is None or hi is None else f"{max(lo, 0.0):.1f} to {hi:.1f}"
+
+
+def drift(shares: pl.DataFrame) -> pl.DataFrame:
+    """Return `pipeline.drift.Drift.shares` for a table."""
+    return shares.select(
+        pl.when(pl.col("domain") == UNASSIGNED)
+        .then(pl.lit(UNASSIGNED_NAME))
+        .otherwise("domain")
+        .alias("Domain"),
+        (100 * pl.col("share_before")).alias("Before, %"),
+        (100 * pl.col("share_now")).alias("Now, %"),
+        (100 * pl.col("change")).alias("Change, %"),
+        _points_interval("change_lo", "change_hi").alias("Change, 95 %"),
+        pl.col("n_before").alias("n before"),
+        pl.col("n_now").alias("n now"),
+        pl.col("index").alias("Part of the index"),
+    )
+
+
+def paired(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return `profiles.compare.compare_models`, named, for a table."""
+    return rows.select(
+        pl.col("name").alias("Domain"),
+        pl.col("n").cast(pl.Float64),
+        pl.col("quality").alias("This model"),
+        pl.col("other_quality").alias("The other"),
+        (100 * pl.col("difference")).alias("Points better"),
+        _points_interval("difference_lo", "difference_hi").alias("Points, 95 %"),
+    )
+
+
+def fates(matches: pl.DataFrame, domains: pl.DataFrame) -> pl.DataFrame:
+    """Return what a run has made of the domains (`read_matches`), those that need a look first."""
+    named = matches.drop_nulls("domain_id").join(
+        domains.select("domain_id", "name"), on="domain_id", how="left"
+    )
+    return named.sort(
+        [pl.col("fate") == "survived", "share_of_domain", "domain_id"],
+        descending=[False, False, False],
+    ).select(
+        pl.col("name").alias("Domain"),
+        pl.col("fate").alias("Fate"),
+        pl.col("cluster_id").alias("Cluster"),
+        pl.col("n_shared").alias("Shared prompts"),
+        (100 * pl.col("share_of_domain")).alias("Of the domain, %"),
+        (100 * pl.col("share_of_cluster")).alias("Of the cluster, %"),
+        pl.col("cosine").alias("Likeness"),
+    )
 
 
 def worst(rows: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 """One domain, or one waiting cluster, with all that is known of it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +80,16 @@ def _take_click(key: str, keys: list[str]) -> None:
 def _forget_click() -> None:
     """Give the list another key, which is the only way to clear the clicked row."""
     st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+
+
+def open_clicked(event: Mapping[str, Any], elements: Sequence[str]) -> None:
+    """Go to the domain whose row was clicked on a chart; rows without one do nothing."""
+    clicked = event["selection"]["points"][:1]
+    known = set(reads.domains()["domain_id"])
+    for point in clicked:
+        element = elements[int(point["y"])]
+        if element in known:
+            st.switch_page("pages/domains.py", query_params={_KEY: element})
 
 
 def load(subject_id: str) -> Subject:

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from pages.ui import drafts, figures, finding, jobs, reads, shell, shown, what_if
+from pages.ui import access, drafts, figures, finding, jobs, reads, shell, shown, what_if
 from pages.ui import format as text
 from pages.ui.colours import model_colours
 from pipeline.commands.policy import as_arguments
@@ -139,7 +139,9 @@ def _ratio(part: float | None, whole: float | None) -> float | None:
 def _save(policy: Policy) -> None:
     arguments = ["table", "build", *as_arguments(policy)]
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Save as a draft", type="primary", icon=":material/draft:"):
+        if access.may_decide() and st.button(
+            "Save as a draft", type="primary", icon=":material/draft:"
+        ):
             jobs.start("Building a draft", arguments)
         st.caption("Nothing is used for routing until a draft is published.")
     with st.expander("As a command"):

@@ -134,12 +134,14 @@ def _domain_facts(store: Store, domain: str) -> dict[str, Any]:
 @click.argument("clusters", nargs=-1, type=int)
 @click.option("--all", "approve_all", is_flag=True, help="Approve every cluster that waits.")
 @click.option("--name", help="Name of the domain; the offered one by default.")
+@click.option("--into", metavar="DOMAIN", help="Give the clusters to this domain instead.")
 @click.option("--reason")
 @actor_option
 @store_option
 def approve(
     clusters: tuple[int, ...],
     name: str | None,
+    into: str | None,
     reason: str | None,
     actor: str,
     store: Store,
@@ -151,7 +153,13 @@ def approve(
         raise UsageError("Name the clusters to approve, or give --all; not both.")
     if name and len(clusters) != 1:
         raise UsageError("--name goes with exactly one cluster.")
+    if into and (approve_all or name):
+        raise UsageError("--into goes with clusters, and with neither --all nor --name.")
     chosen = None if approve_all else list(clusters)
+    if into:
+        for cluster in clusters:
+            click.echo(curation.merge_cluster(store, cluster, into, actor=actor, reason=reason))
+        return
     for domain_id in curation.approve_clusters(
         store, chosen, actor=actor, name=name, reason=reason
     ):

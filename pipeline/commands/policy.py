@@ -128,7 +128,7 @@ def policy_options(command: _Command) -> _Command:
 
 def as_arguments(policy: Policy) -> list[str]:
     """Return the options of `promptshed table build` that give this policy."""
-    default = Policy()
+    default, day = Policy(), policy.priced_on
     singles = {
         "--quality-value-usd": policy.quality_value_usd,
         "--keep-quality": policy.keep_quality if policy.keep_quality != 1.0 else None,
@@ -143,7 +143,7 @@ def as_arguments(policy: Policy) -> list[str]:
         "--fallback": ",".join(policy.fallback) or None,
         "--max-loss": policy.max_loss,
         "--alpha": policy.alpha if policy.alpha != default.alpha else None,
-        "--on": policy.priced_on,
+        "--on": day,
     }
     repeated = {
         "--require": policy.required_features,
@@ -155,7 +155,7 @@ def as_arguments(policy: Policy) -> list[str]:
     given = [(option, value) for option, value in singles.items() if value is not None]
     given += [(option, value) for option, values in repeated.items() for value in values]
     words = [word for option, value in given for word in (option, str(value))]
-    return words if policy.priced_on is None else [*words, "--reprice"]
+    return words if day is None else ["--reprice", *words]
 
 
 def _policy(given: Mapping[str, Any]) -> Policy:

@@ -34,7 +34,8 @@ _LEAST_FREE_GB = 1.0
 @click.command("app")
 @store_option
 @click.option("--port", default=8501, show_default=True, type=click.IntRange(1, 65535))
-def app_command(store: Store, port: int) -> None:
+@click.option("--read-only", is_flag=True, help="Show everything, decide and start nothing.")
+def app_command(store: Store, port: int, *, read_only: bool) -> None:
     """Open the dashboard on 127.0.0.1; Ctrl-C stops it."""
     script = Path(pipeline.__file__).resolve().parent.parent / "app.py"
     if not script.is_file():
@@ -45,6 +46,7 @@ def app_command(store: Store, port: int) -> None:
     _require_free(port)
     path = store.path.resolve()
     os.environ["PROMPTSHED_STORE"] = str(path)
+    os.environ["PROMPTSHED_READ_ONLY"] = "1" if read_only else "0"
     say(f"Store:     {path}{'' if store.exists() else ' (not there yet)'}")
     say(f"Dashboard: http://{HOST}:{port}  (Ctrl-C stops it)")
     say(f"Table:     http://{HOST}:{port}/api/routing-table")

@@ -63,7 +63,7 @@ def candidates(outcomes: Outcomes, policy: Policy, facts: Facts) -> tuple[str, .
         if needed <= facts.features.get(model_id, frozenset())
         and window <= facts.context_tokens.get(model_id, 0)
     ]
-    outside = sorted({*policy.fallback, *shares, *locked} - set(kept))
+    outside = sorted({*policy.fallback, *locked, *shares} - set(kept))
     if not kept or outside:
         raise UsageError(_why_none(outside))
     return tuple(sorted(kept))

@@ -94,6 +94,30 @@ def reject_cluster(store: Store, cluster_id: int, *, actor: str, reason: str | N
     _save(store, draft(store.read(DOMAIN_EVENTS), [step], _sign(actor, reason), [rows]))
 
 
+def merge_cluster(
+    store: Store, cluster_id: int, domain: str, *, actor: str, reason: str | None = None
+) -> str:
+    """Give the prompts of a cluster of the newest run to a domain; returns its id.
+
+    Raises
+    ------
+    UsageError
+        If there is no such cluster or domain, the cluster was decided already, or the domain is
+        retired.
+    """
+    run_id = latest_run(store)
+    _named(read_proposals(store, run_id), [cluster_id])
+    events, sets = store.read(DOMAIN_EVENTS), store.read(MEMBER_SETS)
+    row = find_domain(domains_now(events), domain)
+    require_status(row, APPROVED)
+    own = sets.filter(member_set_id=row["member_set_id"])["prompt_id"]
+    members = store.read(MEMBERS, run_id=run_id, cluster_id=cluster_id)["prompt_id"]
+    set_id, rows = member_set({*own, *members})
+    step = {"verb": "link", "domain_id": row["domain_id"], "member_set_id": set_id}
+    step |= {"run_id": run_id, "cluster_id": cluster_id}
+    return _save(store, draft(events, [step], _sign(actor, reason), [rows]))[0]
+
+
 def rename_domain(store: Store, domain: str, name: str, *, actor: str) -> str:
     """Give a domain another name; its id stays."""
     step = {"verb": "rename", "name": domain_name(name)}

@@ -1,16 +1,18 @@
 """A stored routing table in hindsight."""
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from pipeline.flows.tables import require_table
 from pipeline.hindsight import Hindsight, look_back
+from pipeline.routing_value import row_values
 from pipeline.store import Store
 from pipeline.study import Study, read_study
 from pipeline.table import RoutingModel, routing_model
 from pipeline.taxonomy import domain_rows
 from profiles.errors import NotReadyError
-from profiles.tables import BUCKETS, DOMAIN_EVENTS, MEMBER_SETS, STUDIES, TABLE_ENTRIES
+from profiles.tables import BUCKETS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, STUDIES, TABLE_ENTRIES
 
 
 def load_study(store: Store, version: int) -> tuple[Study, RoutingModel]:
@@ -41,6 +43,19 @@ def look_back_on(store: Store, version: int) -> Hindsight | None:
     return look_back(
         study, model.terms, first_columns(store, version, model), approved_buckets(store, study)
     )
+
+
+def cluster_values(store: Store, version: int, run_id: str) -> pl.DataFrame:
+    """Say what a row of its own would gain for each cluster of a run; see `row_values`."""
+    study, model = load_study(store, version)
+    place = pl.DataFrame({"prompt_id": study.prompt_ids}).with_row_index("place")
+    members = store.read(MEMBERS, run_id=run_id).filter(pl.col("cluster_id") >= 0)
+    found = members.join(place, on="prompt_id").sort("place")
+    groups = {
+        int(cluster_id): rows["place"].to_numpy().astype(np.intp)
+        for (cluster_id,), rows in found.group_by("cluster_id", maintain_order=True)
+    }
+    return row_values(study, model.terms, groups)
 
 
 def first_columns(store: Store, version: int, model: RoutingModel) -> NDArray[np.int64]:

@@ -30,6 +30,7 @@ PAGES = {
     "policy": "Policy",
     "regret": "Regret",
     "batch": "Batch",
+    "drift": "Drift & coverage",
 }
 _TIMEOUT_S = 30
 

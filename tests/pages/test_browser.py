@@ -25,6 +25,20 @@ def pictures(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_no_serious_violation(theme, address):
+    """Contrast, names, roles and structure of every page, as axe-core judges them."""
+    package = pytest.importorskip("axe_playwright_python", reason="a development dependency")
+    script = (Path(package.__path__[0]) / "axe.min.js").read_text(encoding="utf-8")
+    with browsing(theme=theme, width=1400) as visit:
+        for name, path in PAGES.items():
+            visit.open(f"{address}/{path}")
+            visit.page.evaluate(script)
+            found = visit.page.evaluate("() => axe.run()")["violations"]
+            serious = [v for v in found if v["impact"] in {"serious", "critical"}]
+            assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == [], name
+
+
+@pytest.mark.parametrize("theme", THEMES)
 def test_every_page_opens_without_an_error(theme, address, pictures):
     """No exception, no complaint in the console, no request that leaves the machine."""
     with browsing(theme=theme, width=1400) as visit:

@@ -88,7 +88,7 @@ def test_the_heat_map_writes_every_cell(measure, tiny_store):
     """Each measure has a value or a dash in each cell, and few outcomes are hatched."""
     grid = tiny_grid(tiny_store)
     figure = figures.heat_map(grid, measure)
-    heat, hatch = figure.data
+    heat, hatch, _ = figure.data
     assert np.array(heat.text).shape == (grid["element"].n_unique(), 3)
     assert len(hatch.x) == grid["is_few"].sum()
     unknown = grid[measure.column].null_count()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pages.ui import figures
+from pages.ui import charts
 from pipeline.flows.looking_back import look_back_on
 from pipeline.store import Store
 from tests.conftest import HOSTILE, N_PROMPTS
@@ -35,7 +35,7 @@ def test_the_cells_of_the_map_add_up(tiny_store, by_money):
     """Their sum is the mean regret, in points, or the mean overspend for a thousand prompts."""
     store = Store(path=tiny_store.path)
     found = look_back_on(store, 2)
-    figure = figures.regret_map(found.cells, n_prompts=found.n_prompts, by_money=by_money)
+    figure = charts.regret_map(found.cells, n_prompts=found.n_prompts, by_money=by_money)
     written = [cell for row in figure.data[0].text for cell in row if cell]
     assert len(written) == len(found.cells)
     if not by_money:

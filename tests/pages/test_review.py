@@ -3,13 +3,16 @@
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from pages.ui import review
+from pipeline.flows import curation
 from pipeline.flows.curation import approve_clusters
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now
-from profiles.tables import DOMAIN_EVENTS
-from tests.conftest import WAITING_TOPIC
+from profiles.tables import DOMAIN_EVENTS, MEMBER_SETS
+from tests.conftest import N_WAITING, TOPICS, WAITING_TOPIC
 from tests.pages.test_app import opened
 
 
@@ -45,7 +48,8 @@ def test_approving_makes_a_domain_of_the_cluster(store, monkeypatch):
     event = newest(store)
     kept = [event[key] for key in ("verb", "name", "actor", "reason", "cluster_id")]
     assert kept == ["approve", "wine", "ana", "asked daily", 3]
-    assert app.toast[0].value.endswith("wine")
+    assert "wine" in app.toast[0].value
+    assert "its own row would gain" in app.toast[0].value
     assert app.success[0].value.startswith("Nothing waits")
 
 
@@ -117,3 +121,51 @@ def test_a_waiting_cluster_is_decided_in_the_inbox(store, monkeypatch):
     app = opened("domains", store.path, monkeypatch, domain="cluster-3")
     assert app.subheader[0].value == WAITING_TOPIC
     assert [button.label for button in app.button] == []
+
+
+def test_a_cluster_is_given_to_a_domain(store, monkeypatch):
+    """The domain keeps its id and has the prompts; nothing waits, and an undo brings it back."""
+    [first] = store.read(DOMAIN_EVENTS).filter(verb="approve", cluster_id=0)["domain_id"]
+    app = opened("inbox", store.path, monkeypatch)
+    press(app, "Merge into")
+    assert "Choose the domain" in app.error[0].value
+    [box] = [box for box in app.selectbox if box.label == "Or a domain that has it"]
+    box.set_value(first).run()
+    press(app, "Merge into")
+    event = newest(store)
+    assert (event["verb"], event["domain_id"], event["cluster_id"]) == ("link", first, 3)
+    held = store.read(MEMBER_SETS, member_set_id=event["member_set_id"]).height
+    assert held == sum(n for topic, n in TOPICS.items() if topic == "sum two numbers") + N_WAITING
+    assert "Nothing waits" in app.success[0].value
+    curation.undo_decision(store, actor="ana")
+    assert curation.read_proposals(store).filter(status="waiting").height == 1
+
+
+def test_a_snoozed_cluster_comes_back_when_asked(store, monkeypatch):
+    """Nothing is decided by it."""
+    n_events = store.count(DOMAIN_EVENTS)
+    app = opened("inbox", store.path, monkeypatch)
+    press(app, "Snooze")
+    assert len(app.success) == 1
+    press(app, "Bring back 1 snoozed cluster")
+    assert len(app.success) == 0
+    assert store.count(DOMAIN_EVENTS) == n_events
+
+
+def test_the_inbox_says_what_became_of_the_domains(tiny_store, monkeypatch):
+    """Every domain of the tiny store was found again."""
+    app = opened("inbox", tiny_store.path, monkeypatch)
+    assert set(app.dataframe[-1].value["Fate"]) == {"survived"}
+    assert any("It matched 3 of 3 domains" in block.value for block in app.main.markdown)
+
+
+def test_what_gains_most_comes_first():
+    """A small cluster that gains goes before a large one that does not; unknown counts as 0."""
+    waiting = pl.DataFrame({"cluster_id": [0, 1, 2], "n_prompts": [90, 50, 10]})
+    values = pl.DataFrame(
+        {"group": [0, 2], "points": [-3.0, 5.0], "total": [-0.4, 0.1]},
+        schema_overrides={"group": pl.Int64},
+    )
+    found = review.ordered(waiting, values)
+    assert found["cluster_id"].to_list() == [2, 0, 1]
+    assert review.worth(found.row(2, named=True)).startswith("what its own row would gain is unk")

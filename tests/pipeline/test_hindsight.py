@@ -24,6 +24,7 @@ TERMS = Terms(
     z=np.zeros(3),
     surcharge=np.zeros(2),
     limits=Limits(),
+    locks=np.full(3, -1),
 )
 
 
@@ -38,7 +39,7 @@ def study_of(quality, estimates, buckets, cost=0.01):
         held_out=Estimates(
             model_ids=("a", "b"),
             quality=guess,
-            cost_usd=np.full((n, 2), cost),
+            cost_usd=np.full((n, 2), 0.01),
             standard_error=np.zeros((n, 2)),
         ),
         memberships=np.eye(3)[buckets],

@@ -27,6 +27,7 @@ POLICIES = {
     "a cap": Policy(max_latency_s=3.0),
     "a share": Policy(keep_quality=0.8, max_share=(("small", 0.2),)),
     "without a model": Policy(keep_quality=0.9, deny=("small",)),
+    "a lock": Policy(locks=(("law", "large"),)),
     "a rule": Policy(rules=("urgency=high: max_latency_s=1",), fallback=("small",)),
 }
 
@@ -134,7 +135,7 @@ def test_a_policy_is_the_same_on_the_command_line():
         rules=("sensitivity=medical: certified=medical",),
         max_share=(("b", 1 / 3),),
         fallback=("a", "b"),
-        locks=(("code", "b"),),
+        locks=(("law", "a"),),
         max_loss=0.02,
         alpha=0.1,
     )
@@ -145,7 +146,7 @@ def test_a_policy_is_the_same_on_the_command_line():
 
 def test_prices_of_a_day_are_asked_for_again():
     """A table at list prices is built again at those of the same day."""
-    assert as_arguments(Policy(priced_on="2026-12-01")) == ["--on", "2026-12-01", "--reprice"]
+    assert as_arguments(Policy(priced_on="2026-12-01")) == ["--reprice", "--on", "2026-12-01"]
 
 
 def test_a_policy_is_read_as_it_was_saved():

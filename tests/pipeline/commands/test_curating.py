@@ -231,3 +231,15 @@ def test_an_empty_store_is_no_traceback(capsys, tmp_path, monkeypatch):
     assert "promptshed discover" in err
     assert "domains: []" in run_command(capsys, "domains", "export", *store)[1]
     assert not (tmp_path / "none.duckdb").exists()
+
+
+def test_a_cluster_is_given_to_a_domain(run):
+    """`approve --into` makes no new domain; options that contradict it are refused."""
+    run("discover")
+    domain_id = run("domains", "approve", "0")[1].strip()
+    code, out, _ = run("domains", "approve", "1", "--into", domain_id, "--by", "ana")
+    assert (code, out.strip()) == (0, domain_id)
+    code, _, err = run("domains", "approve", "1", "--into", domain_id)
+    assert code == 2
+    assert "approved already" in err
+    assert run("domains", "approve", "--all", "--into", domain_id)[0] == 2
