@@ -21,6 +21,7 @@ _VERBS = {
     "cascade": ("cascading:cascade_command", "Replay asking a cheap model first."),
     "route": ("route:route_command", "Give every row of a file its model."),
     "batch": ("batching:batch_group", "Files for providers' batch interfaces, results back."),
+    "run": ("running:run_command", "Ask the models of a routed file, others where they fail."),
     "export": ("exporting:export_command", "Write the published table for other services."),
     "app": ("serving:app_command", "Open the dashboard on 127.0.0.1."),
     "doctor": ("serving:doctor_command", "Check versions, store and encoder; say what to do."),

@@ -1,7 +1,7 @@
 """What came back from models, written beside the rows it answers: answers, failures, outcomes."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -33,18 +33,33 @@ class Asked:
     """The row's column for each column of the receipt."""
 
 
-def answer_row(asked: Asked, result: Result, cost_usd: float | None) -> dict[str, Any]:
-    """Return the routed row with the answer; its columns have a prefix if one name is taken."""
-    ours = {
-        "answer": result.answer,
-        "answer_model": asked.model,
-        "finish_reason": result.finish_reason,
-        "n_tokens_in": result.n_tokens_in,
-        "n_tokens_out": result.n_tokens_out,
-        "cost_usd": cost_usd,
-    }
-    prefix = _PREFIX if ours.keys() & asked.values.keys() else ""
-    return {**asked.values, **{f"{prefix}{name}": value for name, value in ours.items()}}
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """One request that was answered."""
+
+    asked: Asked
+    result: Result
+    cost_usd: float | None
+    """Null is unknown."""
+    latency_s: float | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Return the routed row with the answer."""
+        ours = {
+            "answer": self.result.answer,
+            "answer_model": self.asked.model,
+            "finish_reason": self.result.finish_reason,
+            "n_tokens_in": self.result.n_tokens_in,
+            "n_tokens_out": self.result.n_tokens_out,
+            "cost_usd": self.cost_usd,
+        }
+        return beside(self.asked.values, ours)
+
+
+def beside(values: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with our columns after its own; all have a prefix if one name is taken."""
+    prefix = _PREFIX if ours.keys() & values.keys() else ""
+    return {**values, **{f"{prefix}{name}": value for name, value in ours.items()}}
 
 
 def failed_row(asked: Asked, error: str | None) -> dict[str, Any]:
@@ -66,7 +81,7 @@ def failed_row(asked: Asked, error: str | None) -> dict[str, Any]:
 
 
 def outcome_tables(
-    pairs: Iterable[tuple[Asked, Result, float | None]], *, batch_id: str, name: str
+    answered: Sequence[Answered], *, batch_id: str, name: str
 ) -> list[tuple[Table, pl.DataFrame]]:
     """Return what is to be stored of answered requests; their quality is unknown.
 
@@ -77,41 +92,41 @@ def outcome_tables(
     name
         Of the file, for the list of imports.
     """
-    rows = [(asked, result, cost_usd) for asked, result, cost_usd in pairs]
     prompts = [
-        {"prompt_id": asked.prompt_id, "text": asked.text, "label": None} for asked, _, _ in rows
+        {"prompt_id": each.asked.prompt_id, "text": each.asked.text, "label": None}
+        for each in answered
     ]
     requests = [
         {
-            "request_id": asked.request_id,
-            "prompt_id": asked.prompt_id,
+            "request_id": each.asked.request_id,
+            "prompt_id": each.asked.prompt_id,
             "import_id": batch_id,
             "occurred_at": None,
-            "external_id": result.id,
-            "payload": asked.payload,
+            "external_id": each.result.id,
+            "payload": each.asked.payload,
         }
-        for asked, result, _ in rows
+        for each in answered
     ]
     outcomes = [
         {
-            "prompt_id": asked.prompt_id,
-            "model_id": asked.model,
-            "request_id": asked.request_id,
+            "prompt_id": each.asked.prompt_id,
+            "model_id": each.asked.model,
+            "request_id": each.asked.request_id,
             "quality": None,
-            "cost_usd": cost_usd,
-            "latency_s": None,
-            "n_tokens_in": result.n_tokens_in,
-            "n_tokens_out": result.n_tokens_out,
-            "propensity": asked.propensity,
+            "cost_usd": each.cost_usd,
+            "latency_s": each.latency_s,
+            "n_tokens_in": each.result.n_tokens_in,
+            "n_tokens_out": each.result.n_tokens_out,
+            "propensity": each.asked.propensity,
         }
-        for asked, result, cost_usd in rows
+        for each in answered
     ]
     imported = {
         "import_id": batch_id,
         "file_digest": batch_id,
         "file_name": name,
         "imported_at": datetime.now(UTC),
-        "n_rows": len(rows),
+        "n_rows": len(answered),
         "n_rejected": 0,
         "mapping": json.dumps({"batch": batch_id}),
     }

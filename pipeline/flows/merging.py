@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
-from pipeline.answers import Asked, answer_row, failed_row, outcome_tables
+from pipeline.answers import Answered, Asked, failed_row, outcome_tables
 from pipeline.atomic import replaced_file
 from pipeline.emitting import open_manifest
 from pipeline.price import ListPrices, token_costs
@@ -157,8 +157,11 @@ def _merge_pairs(
 ) -> None:
     good = [(asked, result) for asked, result, _ in pairs if result.error is None]
     costs = batch_costs(good, prices, day=day)
-    priced = [(*pair, cost) for pair, cost in zip(good, costs, strict=True)]
-    out.writelines(_line(answer_row(asked, result, cost)) for asked, result, cost in priced)
+    answered = [
+        Answered(asked=asked, result=result, cost_usd=cost)
+        for (asked, result), cost in zip(good, costs, strict=True)
+    ]
+    out.writelines(_line(each.row()) for each in answered)
     for asked, result, _ in pairs:
         if result.error is not None:
             failed.write(_line(failed_row(asked, result.error)))
@@ -169,7 +172,7 @@ def _merge_pairs(
     if any(cost is not None for cost in costs):
         merged.cost_usd = (merged.cost_usd or 0.0) + sum(cost or 0.0 for cost in costs)
     if good:
-        tables = outcome_tables(priced, batch_id=pairs[0][2], name=f"batch {pairs[0][2]}")
+        tables = outcome_tables(answered, batch_id=pairs[0][2], name=f"batch {pairs[0][2]}")
         merged.n_new += store.append(*tables)[OUTCOMES.name]
 
 

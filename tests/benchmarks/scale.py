@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from sentence_transformers import SentenceTransformer
@@ -24,6 +25,7 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
 from pipeline.encoders import load_encoder
 from pipeline.flows.demo import _write_files
+from pipeline.resuming import checkpoint_path, forget
 
 FOLDER = Path("data/scale")
 STORE, ENCODER = FOLDER / "store.duckdb", FOLDER / "encoder"
@@ -99,18 +101,28 @@ def kill(source: Path, name: str, *options: str) -> None:
     seconds = time.monotonic() - started
     generator = random.Random(name)  # noqa: S311 - no secret
     n_killed = 0
+    forget(target)
     for _ in range(N_KILLS):
         process = subprocess.Popen(promptshed(*route, "-o", target, "--resume"))
-        try:
-            process.wait(timeout=generator.uniform(0.3, 1.0) * seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            n_killed += process.wait() == -signal.SIGKILL
+        begun = _modified(checkpoint_path(target))
+        while process.poll() is None and _modified(checkpoint_path(target)) == begun:
+            time.sleep(0.01)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=generator.uniform(0.0, 1.0) * seconds / N_KILLS)
+        process.send_signal(signal.SIGKILL)
+        n_killed += process.wait() == -signal.SIGKILL
     subprocess.run(promptshed(*route, "-o", target, "--resume"), check=True)
     same = target.read_bytes() == whole.read_bytes()
     sys.stdout.write(f"{name} {options}: killed {n_killed} times, same bytes: {same}\n")
     if not same:
         sys.exit(1)
+
+
+def _modified(path: Path) -> int:
+    """Return when a file last changed; 0 if there is none."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime_ns
+    return 0
 
 
 def main() -> None:
