@@ -19,7 +19,9 @@ _VERBS = {
     "table": ("routing:table_group", "Build, show, compare and publish routing tables."),
     "evaluate": ("evaluating:evaluate_command", "Compare routers on held-out prompts."),
     "cascade": ("cascading:cascade_command", "Replay asking a cheap model first."),
-    "route": ("routing:route_command", "Give every row of a file its model."),
+    "route": ("route:route_command", "Give every row of a file its model."),
+    "batch": ("batching:batch_group", "Files for providers' batch interfaces, results back."),
+    "run": ("running:run_command", "Ask the models of a routed file, others where they fail."),
     "export": ("exporting:export_command", "Write the published table for other services."),
     "app": ("serving:app_command", "Open the dashboard on 127.0.0.1."),
     "doctor": ("serving:doctor_command", "Check versions, store and encoder; say what to do."),
@@ -63,8 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("promptshed: interrupted; run the same command again to go on.", err=True)
+    except (KeyboardInterrupt, click.Abort) as interrupt:
+        hint = str(interrupt.__cause__ or interrupt) or "run the same command again to go on."
+        click.echo(f"promptshed: interrupted; {hint}", err=True)
         code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()

@@ -13,6 +13,7 @@ from safetensors.numpy import save
 
 from pipeline.assign import assign
 from pipeline.atomic import replaced_file
+from pipeline.axes.rules import rules_json
 from pipeline.embed import Encoder
 from pipeline.route import TIE
 from pipeline.table import RoutingModel, decide
@@ -111,6 +112,7 @@ def table_json(artefact: Artefact) -> dict[str, object]:
             "fallback": [model.model_ids[column] for column in limits.fallback],
         },
         "temperature": model.assigner.temperature,
+        "rules": None if model.rules is None else json.loads(rules_json(model.rules)),
         "policy": json.loads(str(meta["policy"])),
         "n_prompts": meta["n_prompts"],
         "buckets": _buckets_json(artefact.buckets, artefact.entries),

@@ -9,6 +9,7 @@ from scipy.special import log_softmax, softmax
 from threadpoolctl import threadpool_limits
 
 from pipeline.config import AssignConfig
+from pipeline.prototypes import prototypes_of
 
 NO_DOMAIN = -1
 
@@ -98,7 +99,7 @@ def fit_assigner(
         weights=weights,
         intercepts=intercepts,
         temperature=temperature,
-        prototypes=_prototypes(vectors, domains, n_domains),
+        prototypes=prototypes_of(vectors, domains, n_domains),
         radii=radii.astype(np.float32),
     )
     return FittedAssigner(
@@ -187,16 +188,6 @@ def _temperature(logits: NDArray[np.float64], domains: NDArray[np.int64]) -> flo
     return float(np.exp(fminbound(loss, -2.0, 2.0)))
 
 
-def _prototypes(
-    vectors: NDArray[np.float32], domains: NDArray[np.int64], n_domains: int
-) -> NDArray[np.float32]:
-    sums = np.zeros((n_domains, vectors.shape[1]), dtype=np.float64)
-    members = domains != NO_DOMAIN
-    np.add.at(sums, domains[members], vectors[members].astype(np.float64))
-    norms = np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
-    return (sums / norms).astype(np.float32)
-
-
 def _held_out_similarity(
     vectors: NDArray[np.float32], domains: NDArray[np.int64], folds: NDArray[np.int64]
 ) -> NDArray[np.float64]:
@@ -205,6 +196,6 @@ def _held_out_similarity(
     similarity = np.zeros((len(vectors), n_domains))
     for fold in np.unique(folds):
         outside = np.where(folds == fold, NO_DOMAIN, domains)
-        prototypes = _prototypes(vectors, outside, n_domains)
+        prototypes = prototypes_of(vectors, outside, n_domains)
         similarity[folds == fold] = vectors[folds == fold] @ prototypes.T
     return similarity

@@ -1,33 +1,66 @@
 """Routing a whole file: rows in, the same rows with a receipt out, in constant memory."""
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, Protocol
 
 import polars as pl
 
-from pipeline.atomic import replaced_file
 from pipeline.chunks import Chunk, Reject
-from pipeline.csv_text import csv_text, guard_cell
 from pipeline.formats import Format, target_format
 from pipeline.mapping import ColumnMapping, detect_prompt
 from pipeline.prompt_text import normalise_text, routing_text
-from pipeline.rows import STDIN, Source, about_file, open_source, read_chunks
-from pipeline.targets import Target, open_target
+from pipeline.resuming import Checkpoint, Keeping, forget, write_checkpoint
+from pipeline.rows import Source, about_file, open_source, read_chunks
+from pipeline.writers import Writers
 from profiles.errors import SchemaError, UsageError
 from profiles.tables import RECEIPT
 
 EMPTY_PROMPT = "empty prompt"
+CHUNK_ROWS = 2000
 _N_REJECTS_SHOWN = 20
 _NONE = pl.DataFrame(schema=RECEIPT)
 
-Decide = Callable[[list[str]], pl.DataFrame]
-"""Texts to one row of `RECEIPT` each, in the same order."""
+
+class Decide(Protocol):
+    """Texts to one row of `RECEIPT` each, in the same order."""
+
+    def __call__(self, texts: list[str], lines: Sequence[int], /) -> pl.DataFrame:
+        """Decide; `lines` says where in the file each text is, as `Chunk.lines` does."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """One of several runs over one file, each of which writes a part of the whole output.
+
+    Shards are contiguous, so that their outputs one after the other are the output of one run;
+    therefore only the first has the header of a CSV file.
+    """
+
+    number: int
+    """From 1."""
+    of: int
+
+    def range_of(self, n_chunks: int) -> range:
+        """Return which of a file's chunks are its own.
+
+        Raises
+        ------
+        UsageError
+            If there are fewer chunks than shards.
+        """
+        if n_chunks < self.of:
+            raise UsageError(
+                f"--shard {self.number}/{self.of}: the file has {n_chunks} parts of at most "
+                f"{CHUNK_ROWS:,} rows, which are not split. Use at most {n_chunks} shards."
+            )
+        starts = [place * n_chunks // self.of for place in range(self.of + 1)]
+        return range(starts[self.number - 1], starts[self.number])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +100,14 @@ class _Tally:
     calls: Counter[str] = field(default_factory=Counter)
     cost_usd: float = 0.0
     n_cost_unknown: int = 0
+    n_guarded: int = 0
     first_rejects: list[Reject] = field(default_factory=list)
+
+    @classmethod
+    def restored(cls, counts: Mapping[str, Any]) -> "_Tally":
+        """Return what `asdict` gave before the run was interrupted."""
+        rejects = [Reject(**reject) for reject in counts["first_rejects"]]
+        return cls(**{**counts, "calls": Counter(counts["calls"]), "first_rejects": rejects})
 
     def n_rows(self) -> int:
         return self.n_routed + self.n_unroutable + self.n_rejected
@@ -88,10 +128,12 @@ def route_file(
     decide: Decide,
     *,
     mapping: ColumnMapping | None = None,
-    chunk_rows: int = 2000,
+    chunk_rows: int = CHUNK_ROWS,
     progress: Callable[[int], None] | None = None,
     dry_run: bool = False,
     guard_formulas: bool = True,
+    shard: Shard | None = None,
+    keeping: Keeping | None = None,
 ) -> BatchSummary:
     """Route every row of a file and write it with its receipt.
 
@@ -112,86 +154,86 @@ def route_file(
         Decide, but write nothing.
     guard_formulas
         Put an apostrophe before CSV cells that a spreadsheet would take for formulas.
+    shard
+        Only this part of the file.
+    keeping
+        Leave after an interrupt what another run can go on with, or go on with it.
 
     Raises
     ------
     InputFileError
         If the source cannot be read.
     UsageError
-        If the prompt cannot be told, or the target cannot be written or is the source.
+        If the prompt cannot be told, or the target cannot be written, continued or is the source.
     """
     asked_format = target_format(str(target))
     _require_another(source, target)
-    tally = _Tally()
+    resume = keeping.resume if keeping else None
+    tally = _Tally.restored(resume.counts) if resume else _Tally()
     with open_source(source) as opened, ExitStack() as stack:
         with about_file(source):
             prompt = detect_prompt(opened.columns, given=mapping)
         names = _receipt_names(opened.columns)
         format_ = asked_format or Format(kind=opened.kind, codec=None)
-        writers = _Writers(stack=stack)
+        writers = Writers(stack=stack, keeping=keeping)
         if not dry_run:
-            writers.open(target, format_, opened, names, guard_formulas=guard_formulas)
-        for chunk in read_chunks(opened, chunk_rows=chunk_rows):
+            writers.open(
+                target,
+                format_,
+                opened,
+                names,
+                guard_formulas=guard_formulas,
+                is_start=shard is None or shard.number == 1,
+            )
+        for number, chunk in _chunks_to_do(opened, chunk_rows, shard, resume):
             receipts = _decide_chunk(chunk, prompt, decide, tally)
             writers.write(chunk, receipts.rename(dict(zip(RECEIPT, names, strict=True))))
+            tally.n_guarded += writers.take_n_guarded()
+            if keeping and not dry_run:
+                _save(Path(target), keeping, writers, tally, n_chunks=number + 1)
             if progress is not None:
                 progress(tally.n_rows())
+    if keeping and not dry_run:
+        forget(Path(target))
     return _summarise(tally, names, writers)
 
 
-@dataclass(kw_only=True)
-class _Writers:
-    """The target and its rejects file; neither in a dry run."""
+def _chunks_to_do(
+    source: Source, chunk_rows: int, shard: Shard | None, resume: Checkpoint | None
+) -> Iterator[tuple[int, Chunk]]:
+    """Yield the chunks of the file that are still to be routed, with their numbers from 0."""
+    wanted = None
+    if shard is not None:
+        wanted = shard.range_of(sum(1 for _ in read_chunks(source, chunk_rows=chunk_rows)))
+    n_done = resume.n_chunks if resume else 0
+    for number, chunk in enumerate(read_chunks(source, chunk_rows=chunk_rows)):
+        if number >= n_done and (wanted is None or number in wanted):
+            yield number, chunk
 
-    stack: ExitStack
-    path: Path | None = None
-    target: Target | None = None
-    rejects_path: Path | None = None
-    rejects: TextIO | None = None
 
-    def open(
-        self,
-        target: str | Path,
-        format_: Format,
-        source: Source,
-        names: tuple[str, ...],
-        *,
-        guard_formulas: bool,
-    ) -> None:
-        """Open the target, under another name until everything is written."""
-        stream: Path | BinaryIO = sys.stdout.buffer
-        if str(target) != STDIN:
-            self.path = Path(target)
-            self.rejects_path = self.path.with_name(f"{self.path.name}.rejects.csv")
-            stream = self.stack.enter_context(replaced_file(self.path))
-        opened = open_target(
-            stream, format_, source, receipt_columns=names, guard_formulas=guard_formulas
-        )
-        self.target = self.stack.enter_context(opened)
-
-    def write(self, chunk: Chunk, receipts: pl.DataFrame) -> None:
-        """Write the rows of a chunk and its rejects."""
-        if self.target is not None and chunk.lines:
-            self.target.write(chunk, receipts)
-        if self.rejects_path is not None and chunk.rejects:
-            self.rejects = self.rejects or self._open_rejects(self.rejects_path)
-            rows = [
-                [item.line, guard_cell(item.reason), guard_cell(item.row)] for item in chunk.rejects
-            ]
-            self.rejects.write(csv_text(rows))
-
-    def _open_rejects(self, path: Path) -> TextIO:
-        temporary = self.stack.enter_context(replaced_file(path))
-        stream = self.stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
-        stream.write(csv_text([["line", "reason", "row"]]))
-        return stream
+def _save(
+    target: Path, keeping: Keeping, writers: Writers, tally: _Tally, *, n_chunks: int
+) -> None:
+    n_bytes, n_reject_bytes = writers.settle()
+    checkpoint = Checkpoint(
+        asked=keeping.asked,
+        n_rows=tally.n_rows(),
+        n_chunks=n_chunks,
+        n_bytes=n_bytes,
+        n_reject_bytes=n_reject_bytes,
+        counts=asdict(tally) | {"calls": dict(tally.calls)},
+        state=keeping.state(),
+    )
+    write_checkpoint(target, checkpoint)
 
 
 def _decide_chunk(chunk: Chunk, prompt: str, decide: Decide, tally: _Tally) -> pl.DataFrame:
     """Return one receipt per row of the chunk; an empty prompt has only a reason."""
     texts = [routing_text(value) for value in chunk.column(prompt)]
     asked = [index for index, text in enumerate(texts) if normalise_text(text)]
-    decided = _checked(decide([texts[index] for index in asked]), len(asked)) if asked else _NONE
+    lines = [chunk.lines[index] for index in asked]
+    decided = decide([texts[index] for index in asked], lines) if asked else _NONE
+    decided = _checked(decided, len(asked))
     tally.add(decided, len(texts) - len(asked), chunk.rejects)
     if len(asked) == len(texts):
         return decided
@@ -232,8 +274,8 @@ def _require_another(source: str | Path, target: str | Path) -> None:
         raise UsageError(f"{target}: expected another file than the source. Name another target.")
 
 
-def _summarise(tally: _Tally, names: tuple[str, ...], writers: _Writers) -> BatchSummary:
-    rejects_path = writers.rejects_path if writers.rejects is not None else None
+def _summarise(tally: _Tally, names: tuple[str, ...], writers: Writers) -> BatchSummary:
+    rejects_path = writers.rejects_path if writers.has_rejects else None
     if writers.rejects_path is not None and rejects_path is None:
         writers.rejects_path.unlink(missing_ok=True)  # of an earlier try
     n_cost_known = tally.n_routed - tally.n_cost_unknown
@@ -247,7 +289,7 @@ def _summarise(tally: _Tally, names: tuple[str, ...], writers: _Writers) -> Batc
         expected_cost_usd=tally.cost_usd if n_cost_known else None,
         n_cost_unknown=tally.n_cost_unknown,
         receipt_columns=names,
-        n_guarded=writers.target.n_guarded if writers.target else 0,
+        n_guarded=tally.n_guarded,
         path=writers.path,
         rejects_path=rejects_path,
         first_rejects=tuple(tally.first_rejects),

@@ -6,7 +6,7 @@ that any kind of file can be written as any other and unchanged as its own.
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -41,6 +41,10 @@ class Chunk(Protocol):
         """Return the raw values of a column; None where a row does not have it."""
         ...
 
+    def records(self) -> Iterable[Mapping[str, object]]:
+        """Return the rows by name; a JSON object without the keys that it does not have."""
+        ...
+
     def cells(self) -> Iterable[Sequence[str]]:
         """Return the rows as CSV cells in column order; null is empty, a nested value is JSON."""
         ...
@@ -67,6 +71,10 @@ class CsvChunk:
         """Return the cells of a column."""
         index = self.columns.index(name)
         return [row[index] for row in self.rows]
+
+    def records(self) -> Iterable[Mapping[str, object]]:
+        """Return the rows by name."""
+        return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
 
     def cells(self) -> Iterable[Sequence[str]]:
         """Return the rows as they were read."""
@@ -101,6 +109,10 @@ class JsonChunk:
     def column(self, name: str) -> list[object]:
         """Return the JSON values of a key; None where it is missing or null."""
         return [row.get(name) for row in self.rows]
+
+    def records(self) -> Iterable[Mapping[str, object]]:
+        """Return the objects as they were read."""
+        return self.rows
 
     def cells(self) -> Iterable[Sequence[str]]:
         """Return one cell for every key that any line of the file has."""
@@ -141,6 +153,11 @@ class ParquetChunk:
     def column(self, name: str) -> list[object]:
         """Return the values of a column as Python objects; times in microseconds."""
         return _plain(self.batch.column(name)).to_pylist()
+
+    def records(self) -> Iterable[Mapping[str, object]]:
+        """Return the rows by name, with Python's types; a null stays."""
+        columns = [self.column(name) for name in self.columns]
+        return (dict(zip(self.columns, row, strict=True)) for row in zip(*columns, strict=True))
 
     def cells(self) -> Iterable[Sequence[str]]:
         """Return the rows as text."""

@@ -1,8 +1,6 @@
 """Raw text of an import to typed values: every value is read, unknown, or a reason to reject."""
 
-import datetime as dt
 import json
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -11,6 +9,7 @@ import polars as pl
 
 from pipeline.mapping import ColumnMapping
 from pipeline.scale import blank_to_null, scale_quality
+from pipeline.units import PER_SECOND, read_time
 
 RAW = pl.Schema(
     {
@@ -50,7 +49,6 @@ _DIGESTED = (
     "n_tokens_in",
     "n_tokens_out",
 )
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _LARGEST_WHOLE = 2.0**53
 _N_KNOWN_SHOWN = 10
 
@@ -134,25 +132,12 @@ def _number(name: str) -> pl.Expr:
 def _read_times(texts: pl.Series, unit: str) -> pl.Series:
     """Return times in UTC; null where unknown or unreadable."""
     known = texts.drop_nulls().unique()
-    read = {text: _read_time(text, unit) for text in known}
+    read = {text: read_time(text, unit) for text in known}
     return texts.replace_strict(read, default=None, return_dtype=pl.Datetime("us", "UTC"))
 
 
-def _read_time(text: str, unit: str) -> dt.datetime | None:
-    try:
-        if unit != "iso":
-            seconds = float(text) / (1000 if unit == "ms" else 1)
-            return dt.datetime.fromtimestamp(seconds, dt.UTC)
-        if not _ISO_DATE.match(text):
-            return None
-        time = dt.datetime.fromisoformat(text)
-        return time.replace(tzinfo=time.tzinfo or dt.UTC).astimezone(dt.UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
 def _with_units(typed: pl.DataFrame, mapping: ColumnMapping) -> pl.DataFrame:
-    per_second = 1000 if mapping.latency_unit == "ms" else 1
+    per_second = PER_SECOND[mapping.latency_unit]
     return typed.with_columns(
         (pl.col("latency") / per_second).alias("latency_s"),
         pl.col("n_tokens_in", "n_tokens_out").cast(pl.Int64, strict=False),

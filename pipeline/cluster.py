@@ -6,15 +6,17 @@ smooth neighbouring groups into one. Settings of the same density share one tree
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
 
 NOISE = -1
 METHODS = ("eom", "leaf")
 _MOST_SAMPLES = 15
+_FAMILY_COSINE = 0.9
 _SWEEP_SIZES = (5, 8, 10, 15, 20, 30, 40, 60, 80, 120, 160, 240)
 
 
@@ -90,6 +92,45 @@ def cluster_prompts(
             trees[n_samples] = _grow(points, n_samples)
         found.append(trees[n_samples].cut(size, method))
     return tuple(found)
+
+
+def with_copies(
+    clustering: Clustering, place_of: NDArray[np.int64], vectors: NDArray[np.float32]
+) -> Clustering:
+    """Give every copy the cluster of its representative.
+
+    HDBSCAN counts representatives. What it leaves out is a cluster all the same if it was sent
+    often: repeated prompts whose representatives are alike (average linkage at a cosine of .9),
+    and which are together as many as a cluster needs.
+
+    Parameters
+    ----------
+    clustering
+        Of the representatives.
+    place_of
+        Shape (n_prompts,): the row in `clustering` of the prompt's representative.
+    vectors
+        Shape (n_representatives, n_dims), unit rows.
+    """
+    ids, n_copies = clustering.cluster_ids.copy(), np.bincount(place_of, minlength=len(vectors))
+    left_out = np.flatnonzero((ids == NOISE) & (n_copies > 1))
+    family = _families(vectors[left_out])
+    size = np.bincount(family, weights=n_copies[left_out])
+    kept = size[family] >= clustering.min_cluster_size if len(family) else family > 0
+    ids[left_out[kept]] = clustering.n_clusters + family[kept]
+    return renumbered(clustering, ids[place_of])
+
+
+def _families(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+    if len(vectors) < 2:
+        return np.zeros(len(vectors), dtype=np.int64)
+    tree = linkage(vectors.astype(np.float64), method="average", metric="cosine")
+    return fcluster(tree, 1.0 - _FAMILY_COSINE, criterion="distance").astype(np.int64)
+
+
+def renumbered(clustering: Clustering, cluster_ids: NDArray[np.int64]) -> Clustering:
+    """Return the clustering with these ids, numbered by falling size."""
+    return replace(clustering, cluster_ids=_by_falling_size(cluster_ids))
 
 
 def stabilities(

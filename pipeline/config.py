@@ -32,6 +32,11 @@ class DiscoverConfig:
 
     project: ProjectConfig = field(default_factory=ProjectConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    copy_cosine: float = 0.97
+    """Prompts at least this alike are copies of one, see `pipeline.duplicates`."""
+    cap: int = 50_000
+    """Most prompts that are clustered; of more, a sample of that size is, and the others are put
+    into its clusters."""
 
 
 @dataclass(frozen=True, kw_only=True)

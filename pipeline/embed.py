@@ -14,7 +14,10 @@ class Encoder(Protocol):
 
     @property
     def encoder_id(self) -> str:
-        """Name, digest of the weights, pooling and normalisation; vectors of two ids never mix."""
+        """What the vectors depend on; those of two ids never mix.
+
+        Name, digest of the weights, pooling, normalisation, and what is read of a long text.
+        """
         ...
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:

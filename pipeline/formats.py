@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from profiles.errors import InputFileError, UsageError
 
 CSV, JSONL, PARQUET = "csv", "jsonl", "parquet"
-SUPPORTED = "CSV, JSON Lines or Parquet, plain or compressed as .gz or .zst"
+DOCUMENT = "json"
+"""One JSON value over the whole file; it is read as JSON Lines."""
+SUPPORTED = "CSV, JSON, JSON Lines or Parquet, plain or compressed as .gz or .zst"
 
 _BY_EXTENSION = {
     ".csv": CSV,
@@ -32,6 +34,7 @@ _REFUSED_MAGIC = (
     *((bytes([0x80, protocol]), "a Python pickle") for protocol in range(2, 6)),
 )
 _REFUSED_EXTENSIONS = (".xlsx", ".xls", ".ods", ".pkl", ".pickle", ".feather", ".arrow", ".zip")
+_LINES = (".jsonl", ".ndjson")
 _NEXT_STEP = "Save it as CSV (UTF-8), JSON Lines or Parquet and try again."
 
 
@@ -40,7 +43,7 @@ class Format:
     """A kind of file and how it is compressed."""
 
     kind: str
-    """One of `CSV`, `JSONL`, `PARQUET`."""
+    """One of `CSV`, `JSONL`, `PARQUET`, `DOCUMENT`."""
     codec: str | None
     """`gzip`, `zstd`, or null for plain."""
 
@@ -56,7 +59,7 @@ def kind_of(head: bytes, name: str) -> str:
     Raises
     ------
     InputFileError
-        If it is of a kind that cannot be read, such as a spreadsheet, a pickle or a JSON array.
+        If it is of a kind that cannot be read, such as a spreadsheet or a pickle.
     """
     extension, _ = _split_name(name)
     for magic, found in _REFUSED_MAGIC:
@@ -104,9 +107,15 @@ def _split_name(name: str) -> tuple[str, str | None]:
 def _text_kind(head: bytes, name: str) -> str:
     extension, _ = _split_name(name)
     by_name = _BY_EXTENSION.get(extension)
-    if head.startswith(b"[") and by_name != CSV:
-        raise InputFileError(
-            f"{name}: expected one JSON object per line, found a JSON array. "
-            "Turn it into JSON Lines with `jq -c '.[]' FILE > FILE.jsonl` and try again."
-        )
+    if by_name != CSV and _is_document(head, is_lines=extension in _LINES):
+        return DOCUMENT
     return by_name or (JSONL if head.startswith(b"{") else CSV)
+
+
+def _is_document(head: bytes, *, is_lines: bool) -> bool:
+    """Tell an array, and an object over several lines, from one object for each line."""
+    first_line = head.split(b"\n", 1)[0].rstrip()
+    is_open = (
+        b"\n" in head and first_line.startswith(b"{") and first_line.endswith((b"{", b"[", b","))
+    )
+    return head.startswith(b"[") or (is_open and not is_lines)

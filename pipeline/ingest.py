@@ -3,7 +3,8 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,21 +14,22 @@ from pipeline.atomic import replaced_file
 from pipeline.chunks import Chunk, Reject, as_text
 from pipeline.clean import RAW, Cleaned, clean_rows
 from pipeline.csv_text import csv_text, guard_cell
+from pipeline.foreign import ANY_ORIGIN, Origin, find_reader, first_records, open_foreign
 from pipeline.mapping import (
     ColumnMapping,
     WideModel,
+    describe,
     detect_mapping,
     dump_mapping,
     parse_mapping,
 )
 from pipeline.prompt_text import normalise_text, prompt_id_of, read_prompt
-from pipeline.rows import Source, about_file, open_source, read_chunks
+from pipeline.rows import STDIN, Source, about_file, open_source, read_chunks
 from pipeline.scale import AUTO, blank_to_null
 from profiles.errors import UsageError
 from profiles.tables import IMPORTS, OUTCOMES, PROMPTS, REQUESTS, Table, conform
 
 REJECTS = pl.Schema({"line": pl.Int64, "reason": pl.String, "row": pl.String})
-_SAMPLE_ROWS = 100
 _RAW_NAMES = {"prompt_id": "external_id"}  # field of the mapping: column of RAW, where they differ
 
 
@@ -44,6 +46,8 @@ class Ingest:
     """Columns `line`, `reason`, `row`, by line; a row that was parsed is shown as JSON."""
     mapping: ColumnMapping
     """As it was used, with the quality scale."""
+    described: tuple[str, ...]
+    """What was taken for what, one line each, to be shown."""
     n_rows: int
     """Rows in the file, rejected ones too."""
     n_rejected: int
@@ -83,6 +87,8 @@ class _Prompts:
 def read_file(
     path: str | Path,
     *,
+    companions: Sequence[str | Path] = (),
+    origin: Origin = ANY_ORIGIN,
     mapping: ColumnMapping | None = None,
     quality_scale: str = AUTO,
     known_models: Collection[str] | None = None,
@@ -93,9 +99,14 @@ def read_file(
     Parameters
     ----------
     path
-        CSV, JSON Lines or Parquet, plain, .gz or .zst; `-` is standard input.
+        CSV, JSON, JSON Lines or Parquet, plain, .gz or .zst; `-` is standard input.
+    companions
+        Files that complete it, such as the scores of its calls; see `groups_of`.
+    origin
+        Which tool wrote it, and what that tool leaves open.
     mapping
-        What the columns are; fields it does not name are detected, `-` switches one off.
+        What the columns are; fields it does not name are detected, `-` switches one off. With
+        one, no tool's format is looked for.
     quality_scale
         One of `pipeline.scale.SCALES`; ``auto`` leaves it to the mapping, then to the values.
     known_models
@@ -108,34 +119,55 @@ def read_file(
     InputFileError
         If the file as a whole cannot be read.
     UsageError
-        If the columns or the quality scale cannot be told.
+        If the columns, the score or the quality scale cannot be told.
     """
     prompts = _Prompts()
-    with about_file(path), open_source(path) as source:
-        resolved = _resolve(source, mapping, quality_scale)
-        parts: list[pl.DataFrame] = []
-        broken: list[Reject] = []
-        n_rows = 0
-        for chunk in read_chunks(source):
-            parts.append(_extract(chunk, resolved, prompts))
-            broken.extend(chunk.rejects)
-            n_rows += len(chunk.lines) + len(chunk.rejects)
-        file_digest = _digest_file(source.path)
-    with about_file(path):
-        cleaned = clean_rows(pl.concat(parts), resolved, known_models=known_models)
+    with about_file(path), ExitStack() as stack:
+        sources = [stack.enter_context(open_source(each)) for each in (path, *companions)]
+        foreign = None if mapping else open_foreign(sources, origin)
+        if foreign:
+            resolved, chunks = foreign.mapping(quality_scale), foreign.chunks()
+        else:
+            resolved = _resolve(sources[0], mapping, quality_scale)
+            chunks = read_chunks(sources[0])
+        raw = _collect(chunks, resolved, prompts)
+        frame = foreign.with_quality(raw.frame) if foreign else raw.frame
+        cleaned = clean_rows(frame, resolved, known_models=known_models)
+        file_digest = _digest_files([source.path for source in sources])
     if "quality" in resolved.columns() or resolved.wide:
         resolved = replace(resolved, quality_scale=cleaned.quality_scale)
-    rejects = _gather_rejects(cleaned.refused, broken, resolved, prompts)
+    told = foreign.dump(resolved) if foreign else dump_mapping(resolved)
+    rejects = _gather_rejects(cleaned.refused, raw.broken, resolved, prompts)
     import_row = {
-        "import_id": _digest(file_digest + dump_mapping(resolved)),
+        "import_id": _digest(file_digest + told),
         "file_digest": file_digest,
-        "file_name": Path(source.name).name,
+        "file_name": " + ".join(Path(source.name).name for source in sources),
         "imported_at": imported_at or dt.datetime.now(dt.UTC),
-        "n_rows": n_rows,
+        "n_rows": raw.n_rows,
         "n_rejected": rejects["line"].n_unique(),
-        "mapping": dump_mapping(resolved),
+        "mapping": told,
     }
-    return _assemble(cleaned, prompts, resolved, rejects, import_row)
+    ingest = _assemble(cleaned, prompts, resolved, rejects, import_row)
+    return replace(ingest, described=foreign.describe(resolved)) if foreign else ingest
+
+
+def groups_of(paths: Sequence[str], origin: Origin = ANY_ORIGIN) -> list[tuple[str, ...]]:
+    """Return which files are to be read together, by the first file of each group.
+
+    Files of one format whose records complete each other, such as calls and their scores, are one
+    group; every other file is its own.
+    """
+    groups: dict[str, list[str]] = {}
+    for path in paths:
+        alone = len(paths) == 1 or path == STDIN
+        groups.setdefault(path if alone else _joined_format(path, origin) or path, []).append(path)
+    return [tuple(group) for group in groups.values()]
+
+
+def _joined_format(path: str, origin: Origin) -> str | None:
+    with about_file(path), open_source(path) as source:
+        reader = find_reader(source, origin)
+    return f"\0{reader.name}" if reader and reader.is_joined else None
 
 
 def read_mapping(argument: str) -> ColumnMapping:
@@ -173,11 +205,28 @@ def _guarded(name: str) -> pl.Expr:
 
 def _resolve(source: Source, given: ColumnMapping | None, quality_scale: str) -> ColumnMapping:
     """Complete the mapping from the file's columns and its first rows."""
-    sample = next(chunk for chunk in read_chunks(source, chunk_rows=_SAMPLE_ROWS) if chunk.lines)
-    columns = [sample.column(name) for name in source.columns]
-    rows = [dict(zip(source.columns, values, strict=True)) for values in zip(*columns, strict=True)]
-    mapping = detect_mapping(source.columns, rows, given=given)
+    mapping = detect_mapping(source.columns, first_records(source), given=given)
     return mapping if quality_scale == AUTO else replace(mapping, quality_scale=quality_scale)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Raw:
+    frame: pl.DataFrame
+    """Columns `RAW`, in file order."""
+    broken: list[Reject]
+    n_rows: int
+    """Rows in the file, broken ones too."""
+
+
+def _collect(chunks: Iterable[Chunk], mapping: ColumnMapping, prompts: _Prompts) -> _Raw:
+    parts: list[pl.DataFrame] = []
+    broken: list[Reject] = []
+    n_rows = 0
+    for chunk in chunks:
+        parts.append(_extract(chunk, mapping, prompts))
+        broken.extend(chunk.rejects)
+        n_rows += len(chunk.lines) + len(chunk.rejects)
+    return _Raw(frame=pl.concat(parts), broken=broken, n_rows=n_rows)
 
 
 def _extract(chunk: Chunk, mapping: ColumnMapping, prompts: _Prompts) -> pl.DataFrame:
@@ -277,6 +326,7 @@ def _assemble(
         import_row=conform(pl.DataFrame([import_row], schema=IMPORTS.schema), IMPORTS),
         rejects=rejects,
         mapping=mapping,
+        described=tuple(describe(mapping)),
         n_rows=int(str(import_row["n_rows"])),
         n_rejected=int(str(import_row["n_rejected"])),
     )
@@ -286,6 +336,10 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _digest_file(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "blake2b").hexdigest()
+def _digest_files(paths: Sequence[Path]) -> str:
+    """Return the digest of a file; of several, that of their digests."""
+    digests = []
+    for path in paths:
+        with path.open("rb") as stream:
+            digests.append(hashlib.file_digest(stream, "blake2b").hexdigest())
+    return digests[0] if len(digests) == 1 else _digest("".join(digests))

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
-_N_PHRASES_IN_NAME = 2
-_N_CANDIDATES = 6
-_WORD = r"(?u)\b[^\W\d_][\w'+#-]*[\w+#]\b"
+from pipeline.phrases import contrastive_phrases
+
+_N_PHRASES, _N_WORDS = 3, 4
+_N_READ, _LEAST_COVERED = 400, 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,9 +17,9 @@ class ClusterLabel:
     """What a person sees of a cluster before naming it."""
 
     name: str
-    """Two contrastive phrases, or `unnamed` where no phrase sets the cluster apart."""
+    """Two or three contrastive phrases, or a quote where they do not tell what the cluster is."""
     phrases: tuple[str, ...]
-    """Further candidates, best first."""
+    """Candidates for a name, best first."""
     medoid: int
     """Row of the most central member."""
     exemplars: tuple[int, ...]
@@ -39,93 +39,69 @@ def label_clusters(
 ) -> tuple[ClusterLabel, ...]:
     """Describe clusters 0, 1, … by phrases that set them apart and by their members.
 
-    A phrase scores by the share of the cluster's prompts that hold it times the log of how much
-    more often than in the other clusters it occurs (class-based TF-IDF, after Grootendorst 2022,
-    arXiv 2203.05794, on prompt counts, so that one long prompt does not name a cluster).
+    Names are made of `pipeline.phrases`. Where the phrases of a name occur in few of the prompts,
+    a quote of the medoid says more, and is the name.
     """
     n_clusters = int(cluster_ids.max(initial=-1)) + 1
     if n_clusters == 0:
         return ()
-    phrases = _contrastive_phrases(texts, cluster_ids, n_clusters)
+    members = [np.flatnonzero(cluster_ids == k).tolist() for k in range(n_clusters)]
+    phrases = contrastive_phrases([[texts[row] for row in rows] for rows in members])
     return tuple(
-        _label_of(phrases[k], vectors, np.flatnonzero(cluster_ids == k), n_shown)
-        for k in range(n_clusters)
+        _label_of(found, texts, vectors, rows, n_shown)
+        for found, rows in zip(phrases, members, strict=True)
     )
 
 
 def _label_of(
-    phrases: tuple[str, ...], vectors: NDArray[np.float32], members: NDArray[np.intp], n_shown: int
+    phrases: tuple[str, ...],
+    texts: Sequence[str],
+    vectors: NDArray[np.float32],
+    members: Sequence[int],
+    n_shown: int,
 ) -> ClusterLabel:
     mean = vectors[members].mean(axis=0)
     prototype = mean / max(float(np.linalg.norm(mean)), 1e-12)
     closeness = vectors[members] @ prototype
-    order = members[np.argsort(-closeness, kind="stable")]
+    order = [members[place] for place in np.argsort(-closeness, kind="stable")]
     return ClusterLabel(
-        name=" · ".join(phrases[:_N_PHRASES_IN_NAME]) or "unnamed",
+        name=_name(phrases, [str(texts[row]) for row in order]),
         phrases=phrases,
-        medoid=int(order[0]),
-        exemplars=tuple(int(row) for row in order[:n_shown]),
-        border=tuple(int(row) for row in order[::-1][:n_shown]),
+        medoid=order[0],
+        exemplars=tuple(order[:n_shown]),
+        border=tuple(order[::-1][:n_shown]),
         cohesion=float(closeness.mean()),
     )
 
 
-def _contrastive_phrases(
-    texts: Sequence[str], cluster_ids: NDArray[np.int64], n_clusters: int
-) -> list[tuple[str, ...]]:
-    from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415 - slow to load
-
-    counter = CountVectorizer(
-        binary=True,
-        ngram_range=(1, 3),
-        stop_words="english",
-        token_pattern=_WORD,
-        min_df=2,
-        max_features=50_000,
-    )
-    try:
-        presence = counter.fit_transform([text[:4_000] for text in texts])
-    except ValueError:  # no word occurs twice
-        return [()] * n_clusters
-    words = counter.get_feature_names_out()
-    shares = _shares_by_cluster(sp.csr_array(presence), cluster_ids, n_clusters)
-    return [_pick(words, score) for score in _contrast(shares)]
+def _name(phrases: Sequence[str], texts: Sequence[str]) -> str:
+    """Join two phrases, or three short ones; quote the first text if they occur in few texts."""
+    short = sum(len(phrase.split()) for phrase in phrases[:_N_PHRASES]) <= _N_WORDS
+    taken = phrases[: _N_PHRASES if short else _N_PHRASES - 1]
+    plain = [" ".join(text.lower().split()) for text in texts[:_N_READ]]
+    covered = np.mean([any(phrase in text for phrase in taken) for text in plain])
+    return " · ".join(taken) if covered >= _LEAST_COVERED else f"like “{quote(texts[0])}”"
 
 
-def _shares_by_cluster(
-    presence: sp.csr_array, cluster_ids: NDArray[np.int64], n_clusters: int
-) -> NDArray[np.float64]:
-    """Return, per cluster and phrase, the share of its prompts that hold the phrase."""
-    rows = np.flatnonzero(cluster_ids >= 0)
-    members = sp.csr_array(
-        (np.ones(len(rows)), (cluster_ids[rows], rows)), shape=(n_clusters, len(cluster_ids))
-    )
-    sizes = np.asarray(members.sum(axis=1)).ravel()
-    return sp.csr_array(members @ presence).toarray() / np.maximum(sizes, 1.0)[:, None]
+def quote(text: str, *, longest: int = 60) -> str:
+    r"""Return the beginning of a text in one line, without control characters.
+
+    >>> quote("Is it\tso?\nSay why, briefly.", longest=12)
+    'Is it so? S…'
+    """
+    printable = "".join(char if char.isprintable() else " " for char in text[: 20 * longest])
+    line = " ".join(printable.split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
-def _contrast(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weigh phrases down that any one other cluster also holds, such as a template's words."""
-    n_clusters = len(shares)
-    if n_clusters == 1:
-        return shares
-    others = (shares.sum(axis=0) - shares) / (n_clusters - 1)
-    largest, second = -np.sort(-shares, axis=0)[:2]
-    rival = np.where(shares == largest, second, largest)
-    distinct = shares / (shares + rival + 1e-9)
-    return shares * np.log((shares + 0.01) / (others + 0.01)) * distinct
+def unlike_names(names: Sequence[str]) -> list[str]:
+    """Return the names, with a number after those that another one had before.
 
-
-def _pick(words: NDArray[np.str_], score: NDArray[np.float64]) -> tuple[str, ...]:
-    """Return the best phrases, none sharing a word with one already taken."""
-    longer_first = score * (1.0 + 0.25 * np.char.count(words.astype(str), " "))
-    taken: list[str] = []
-    seen: set[str] = set()
-    for index in np.argsort(-longer_first, kind="stable")[:200]:
-        phrase = str(words[index])
-        if score[index] <= 0.0 or len(taken) == _N_CANDIDATES:
-            break
-        if seen.isdisjoint(phrase.split()):
-            taken.append(phrase)
-            seen.update(phrase.split())
-    return tuple(taken)
+    >>> unlike_names(["a", "b", "a"])
+    ['a', 'b', 'a (2)']
+    """
+    return [
+        name if n == 1 else f"{name} ({n})"
+        for place, name in enumerate(names)
+        for n in [names[: place + 1].count(name)]
+    ]

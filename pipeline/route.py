@@ -44,15 +44,22 @@ def utilities(estimates: Estimates, *, quality_value_usd: float) -> NDArray[np.f
 
 
 def next_best(
-    utility: NDArray[np.float64], cost_usd: NDArray[np.float64], chosen: NDArray[np.int64]
+    utility: NDArray[np.float64], cost_usd: NDArray[np.float64], taken: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return the best column of each row beside the chosen one, which stands where it is alone."""
+    """Return the best column of each row that is not taken, −1 where there is none; shape (n,).
+
+    Parameters
+    ----------
+    taken
+        Shape (n, n_taken): columns; −1 is none.
+    """
     rest = utility.copy()
-    rest[np.arange(len(utility)), chosen] = -np.inf
+    rows, places = np.nonzero(taken >= 0)
+    rest[rows, taken[rows, places]] = -np.inf
     other = np.isfinite(rest).any(axis=1)
-    runner_up = chosen.copy()
-    runner_up[other] = best_columns(rest[other], cost_usd[other])
-    return runner_up
+    following = np.full(len(utility), -1, dtype=np.int64)
+    following[other] = best_columns(rest[other], cost_usd[other])
+    return following
 
 
 def best_columns(utility: NDArray[np.float64], cost_usd: NDArray[np.float64]) -> NDArray[np.int64]:

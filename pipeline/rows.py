@@ -6,9 +6,11 @@ cannot be read at all is an `InputFileError`.
 
 import csv
 import io
+import json
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -18,8 +20,9 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.archives import read_log
 from pipeline.chunks import Chunk, CsvChunk, JsonChunk, ParquetChunk, Reject
-from pipeline.formats import CSV, JSONL, PARQUET, SUPPORTED, codec_of, kind_of
+from pipeline.formats import CSV, DOCUMENT, JSONL, PARQUET, SUPPORTED, codec_of, kind_of
 from pipeline.records import BOM, Lines, Record, csv_records, json_records, read_header
 from profiles.errors import InputFileError, UsageError
 
@@ -75,7 +78,11 @@ def open_source(path: str | Path) -> Iterator[Source]:
         name = _shown(path)
         with local.open("rb") as stream:
             codec = codec_of(stream.read(_HEAD_BYTES))
-        kind = kind_of(_head(local, codec, name), name)
+        log = _log_in(local, name)
+        kind = DOCUMENT if log else kind_of(_head(local, codec, name), name)
+        if kind == DOCUMENT:
+            value = log or _read_document(local, codec, name)
+            kind, codec, local = JSONL, None, _write_lines(value, Path(folder))
         source = Source(name=name, path=local, kind=kind, codec=codec, columns=())
         if kind == PARQUET:
             yield _inspect_parquet(source, Path(folder))
@@ -139,6 +146,36 @@ def _local_file(path: str | Path, folder: Path) -> Path:
     if is_empty:
         raise InputFileError(f"{path}: expected rows, found an empty file. Export it again.")
     return local
+
+
+def _log_in(path: Path, name: str) -> dict[str, object] | None:
+    try:
+        return read_log(path)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputFileError(
+            f"{name}: expected a log of inspect_ai, found a damaged archive: {error}. Copy the "
+            "file again, or turn it into JSON with `inspect log convert --to json`."
+        ) from error
+
+
+def _read_document(path: Path, codec: str | None, name: str) -> object:
+    with _byte_stream(path, codec) as stream:
+        try:
+            return json.load(stream)
+        except (ValueError, RecursionError, OSError) as error:
+            raise InputFileError(
+                f"{name}: expected one JSON document, or one object on each line, found: {error}. "
+                "Export or download the file again."
+            ) from error
+
+
+def _write_lines(value: object, folder: Path) -> Path:
+    """Write a JSON document as JSON Lines: the items of an array, or the one object that it is."""
+    lines = folder / "document.jsonl"
+    items = value if isinstance(value, list) else [value]
+    with lines.open("w", encoding="utf-8") as copy:
+        copy.writelines(json.dumps(item) + "\n" for item in items)
+    return lines
 
 
 @contextmanager

@@ -200,6 +200,10 @@ class Store:
             try:
                 _require_our_schema(connection, self.path, may_create=not read_only)
                 yield connection
+            except RuntimeError as error:
+                if str(error) != "Query interrupted":  # what DuckDB makes of Ctrl-C
+                    raise
+                raise KeyboardInterrupt from error
             except duckdb.Error as error:
                 if not _is_damage(error):
                     raise

@@ -11,11 +11,17 @@ from numpy.typing import NDArray
 from pipeline.assign import Assigner, Assignment, assign
 from pipeline.axes.rules import RuleSet, read_rules
 from pipeline.estimators.base import Estimates, FittedEstimator, Prompts
+from pipeline.explore import Drawn
 from pipeline.route import best_columns, next_best
 from pipeline.terms import Limits, Terms, Weighed, weigh
-from profiles.interval import Z_95
+from profiles.interval import Z_95, beta_interval
 from profiles.profile import UNASSIGNED
 from profiles.tables import RECEIPT
+
+N_FALLBACKS = 3
+_MOSTLY = 0.5  # share of a prompt's domains that must have outcomes of the model
+_PLAIN = frozenset(RECEIPT) - {"reason", "fallbacks"}
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,8 @@ class RoutingModel:
     """Shape (n_buckets, n_models); NaN is unknown."""
     advantage_sd: NDArray[np.float64]
     """Shape (n_buckets, n_models): standard error of the advantage over the reference model."""
+    n_outcomes: NDArray[np.float64]
+    """Shape (n_buckets, n_models): effective number of outcomes behind the quality."""
     router: FittedEstimator | None = None
     """Estimates quality and cost prompt by prompt; None: the buckets do."""
     rules: RuleSet | None = None
@@ -111,44 +119,88 @@ def decide(texts: Sequence[str], vectors: NDArray[np.float32], model: RoutingMod
     return receipts(judged, judged.best(), model)
 
 
-def receipts(judged: Judged, chosen: NDArray[np.int64], model: RoutingModel) -> pl.DataFrame:
+def receipts(
+    judged: Judged, chosen: NDArray[np.int64], model: RoutingModel, drawn: Drawn | None = None
+) -> pl.DataFrame:
     """Return one RECEIPT row for each prompt, in order.
 
     Parameters
     ----------
     chosen
-        Shape (n,): columns. Where one is not of the best value, a limit on the file moved it.
+        Shape (n,): columns. Where one is not of the best value, a limit on the file moved it, or
+        a lot.
+    drawn
+        The lots, where there were any.
     """
     estimates, assignment = judged.estimates, judged.assignment
     rows, reference = np.arange(len(chosen)), model.terms.reference
-    best = judged.best()
-    ids = np.array(model.model_ids, dtype=object)
-    gain = estimates.quality[rows, chosen] - estimates.quality[:, reference]
+    ids = np.array([*model.model_ids, None], dtype=object)  # column −1 is no model
+    quality = estimates.quality[rows, chosen]
+    others = _others(judged, chosen)
+    lo, hi = quality_interval(judged, chosen, model)
     frame = pl.DataFrame(
         {
             "model": ids[chosen],
             "domain": np.array(model.names, dtype=object)[assignment.buckets],
             "confidence": assignment.confidence,
-            "expected_quality": np.clip(estimates.quality[rows, chosen], 0.0, 1.0),
+            "expected_quality": np.clip(quality, 0.0, 1.0),
+            "quality_lo": lo,
+            "quality_hi": hi,
             "expected_cost_usd": estimates.cost_usd[rows, chosen],
-            "fallback": ids[next_best(judged.weighed.unlocked, estimates.cost_usd, chosen)],
+            "fallback": ids[np.where(others[0] >= 0, others[0], chosen)],
+            "propensity": drawn.propensity if drawn else 1.0,
             "table_version": model.table_version,
-            "gain": 100.0 * gain,
+            "gain": 100.0 * (quality - estimates.quality[:, reference]),
             "fell_back": judged.weighed.fell_back,
             "is_locked": judged.weighed.is_locked,
-            "best": ids[best],
+            "best": ids[judged.best()],
+            "explored": drawn.explored if drawn else False,
             "rules": judged.rules or [""] * len(chosen),
+            **{f"other{place}": ids[columns] for place, columns in enumerate(others)},
         },
-        schema_overrides={name: kind for name, kind in RECEIPT.items() if name != "reason"}
-        | {
-            "gain": pl.Float64,
-            "fell_back": pl.Boolean,
-            "is_locked": pl.Boolean,
-            "best": pl.String,
-        },
+        schema_overrides={name: kind for name, kind in RECEIPT.items() if name in _PLAIN}
+        | {"gain": pl.Float64}
+        | dict.fromkeys(("fell_back", "is_locked", "explored"), pl.Boolean)
+        | dict.fromkeys(["best", *(f"other{place}" for place in range(N_FALLBACKS))], pl.String),
     )
+    chain = pl.concat_list(pl.col("^other\\d$")).list.drop_nulls()
     reason = _reasons(model.model_ids[reference], model.names[-1])
-    return frame.with_columns(reason=reason).fill_nan(None).select(list(RECEIPT)).cast(RECEIPT)
+    return (
+        frame.with_columns(reason=reason, fallbacks=chain)
+        .with_columns(pl.selectors.float().fill_nan(None))
+        .select(list(RECEIPT))
+        .cast(dict(RECEIPT))  # pyright: ignore[reportArgumentType]
+    )
+
+
+def quality_interval(
+    judged: Judged, chosen: NDArray[np.int64], model: RoutingModel
+) -> tuple[Floats, Floats]:
+    """Return a 95 % interval for the mean quality of the chosen models on such prompts.
+
+    It speaks of how few outcomes there are, not of how much answers to one prompt vary.
+
+    Returns
+    -------
+    NDArray, NDArray
+        Shape (n,), in [0, 1]; NaN where the model has no outcomes in the prompt's domains.
+    """
+    rows = np.arange(len(chosen))
+    shares = judged.assignment.memberships
+    # the variance of a mix of independent means: Σ p² / n, with one outcome at least for a trace
+    variance = (shares**2) @ (1.0 / np.maximum(model.n_outcomes, 1.0))
+    has_some = (shares @ (model.n_outcomes >= 1.0))[rows, chosen] >= _MOSTLY
+    quality = np.where(has_some, judged.estimates.quality[rows, chosen], np.nan)
+    return beta_interval(np.clip(quality, 0.0, 1.0), 1.0 / variance[rows, chosen])
+
+
+def _others(judged: Judged, chosen: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return whom to try if the chosen model fails: columns, best first, −1 where there is none."""
+    taken = chosen[:, None]
+    for _ in range(N_FALLBACKS):
+        following = next_best(judged.weighed.unlocked, judged.estimates.cost_usd, taken)
+        taken = np.column_stack([taken, following])
+    return list(taken[:, 1:].T)
 
 
 def _columns(estimates: Estimates, model_ids: tuple[str, ...]) -> Estimates:
@@ -177,6 +229,8 @@ def _reasons(reference_id: str, unassigned: str) -> pl.Expr:
         .then(pl.lit("locked to this model"))
         .when(pl.col("fell_back"))
         .then(pl.lit("the fallback, as no model keeps the limits here"))
+        .when(pl.col("explored"))
+        .then(pl.concat_str(pl.lit("drawn at random to learn from, in place of "), pl.col("best")))
         .when(pl.col("model") != pl.col("best"))
         .then(
             pl.concat_str(pl.lit("money or places are worth more elsewhere than "), pl.col("best"))
@@ -296,6 +350,7 @@ def routing_model(
         cost_usd=matrix("cost_usd"),
         latency_s=matrix("latency_s"),
         advantage_sd=(matrix("advantage_hi") - matrix("advantage_lo")) / (2.0 * Z_95),
+        n_outcomes=np.nan_to_num(matrix("n")),
         router=router,
         rules=read_rules(str(meta["rules"])) if meta["rules"] else None,
     )

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import polars as pl
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 
 from pipeline.chunks import Chunk, as_text
 from pipeline.csv_text import csv_text, guard_cell
-from pipeline.formats import CSV, JSONL, Format
+from pipeline.formats import JSONL, PARQUET, Format
 from pipeline.rows import Source
 from profiles.errors import InputFileError
 
@@ -42,67 +41,71 @@ class Target(Protocol):
 
 @contextmanager
 def open_target(
-    path: Path | BinaryIO,
+    stream: BinaryIO,
     format_: Format,
     source: Source,
     *,
     receipt_columns: tuple[str, ...],
     guard_formulas: bool,
+    is_start: bool = True,
 ) -> Iterator[Target]:
-    """Open an output file of any kind.
+    """Write an output file of any kind.
 
     Parameters
     ----------
-    path
-        A new file, or a stream such as standard output, which stays open.
+    stream
+        Stays open. Compressed text is written chunk by chunk, each a gzip member or zstd frame of
+        its own, so that the file may be cut between chunks and go on there.
     source
         Its columns come first; a CSV target takes its delimiter.
     guard_formulas
         Whether CSV cells that a spreadsheet would run get an apostrophe.
+    is_start
+        False where the beginning, and so the header, is written already or elsewhere.
     """
     with ExitStack() as stack:
-        stream = stack.enter_context(path.open("wb")) if isinstance(path, Path) else path
-        if format_.codec is not None:
-            stream = stack.enter_context(pa.CompressedOutputStream(stream, format_.codec))
-        target = _make_target(stream, format_.kind, source, receipt_columns, guard_formulas)
+        if format_.kind == PARQUET:
+            out = stream
+            if format_.codec is not None:
+                out = stack.enter_context(pa.CompressedOutputStream(stream, format_.codec))
+            target: Target = _ParquetTarget(out, source, receipt_columns)
+        elif format_.kind == JSONL:
+            target = _JsonTarget(_Packed(stream, format_.codec), receipt_columns)
+        else:
+            columns = (*source.columns, *receipt_columns)
+            packed = _Packed(stream, format_.codec)
+            target = _CsvTarget(packed, source.delimiter, is_guarded=guard_formulas)
+            if is_start:
+                target.write_rows([columns])
         stack.callback(target.close)
         yield target
         target.finish()
 
 
-def _make_target(
-    stream: BinaryIO | pa.NativeFile,
-    kind: str,
-    source: Source,
-    receipt_columns: tuple[str, ...],
-    guard_formulas: bool,  # noqa: FBT001 - private
-) -> Target:
-    if kind == CSV:
-        columns = (*source.columns, *receipt_columns)
-        return _CsvTarget(stream, columns, source.delimiter, is_guarded=guard_formulas)
-    if kind == JSONL:
-        return _JsonTarget(stream, receipt_columns)
-    return _ParquetTarget(stream, source, receipt_columns)
+@dataclass(frozen=True)
+class _Packed:
+    """Compresses each text it is given on its own."""
+
+    stream: BinaryIO
+    codec: str | None
+
+    def write(self, text: str) -> None:
+        data = text.encode()
+        if self.codec is not None:
+            data = pa.Codec(self.codec).compress(data, asbytes=True)
+        self.stream.write(data)
 
 
 class _CsvTarget:
-    def __init__(
-        self,
-        stream: BinaryIO | pa.NativeFile,
-        columns: tuple[str, ...],
-        delimiter: str,
-        *,
-        is_guarded: bool,
-    ) -> None:
+    def __init__(self, stream: _Packed, delimiter: str, *, is_guarded: bool) -> None:
         self.n_guarded = 0
         self._stream = stream
         self._is_guarded = is_guarded
         self._delimiter = delimiter
-        self._write_rows([columns])
 
     def write(self, chunk: Chunk, receipts: pl.DataFrame) -> None:
         added = ([as_text(value) or "" for value in row] for row in receipts.iter_rows())
-        self._write_rows(
+        self.write_rows(
             [*cells, *receipt] for cells, receipt in zip(chunk.cells(), added, strict=True)
         )
 
@@ -112,9 +115,9 @@ class _CsvTarget:
     def close(self) -> None:
         """Do nothing; the stream is closed by its owner."""
 
-    def _write_rows(self, rows: Iterable[Sequence[str]]) -> None:
+    def write_rows(self, rows: Iterable[Sequence[str]]) -> None:
         safe = (self._guarded(row) for row in rows) if self._is_guarded else rows
-        self._stream.write(csv_text(safe, delimiter=self._delimiter).encode())
+        self._stream.write(csv_text(safe, delimiter=self._delimiter))
 
     def _guarded(self, row: Sequence[str]) -> list[str]:
         guarded = [guard_cell(cell) for cell in row]
@@ -123,7 +126,7 @@ class _CsvTarget:
 
 
 class _JsonTarget:
-    def __init__(self, stream: BinaryIO | pa.NativeFile, receipt_columns: tuple[str, ...]) -> None:
+    def __init__(self, stream: _Packed, receipt_columns: tuple[str, ...]) -> None:
         self.n_guarded = 0
         self._stream = stream
         self._names = receipt_columns
@@ -135,7 +138,7 @@ class _JsonTarget:
             )
             for line, row in zip(chunk.json_lines(), receipts.iter_rows(), strict=True)
         ]
-        self._stream.write("".join(lines).encode())
+        self._stream.write("".join(lines))
 
     def finish(self) -> None:
         """Do nothing; every chunk was written at once."""
@@ -211,7 +214,12 @@ class _ParquetTarget:
 
 def _receipt_schema(receipts: pl.DataFrame) -> pa.Schema:
     """Return plain Arrow types, which more readers know than string views."""
-    plain = {pl.String: pa.string(), pl.Float64: pa.float64(), pl.Boolean: pa.bool_()}
+    plain = {
+        pl.String: pa.string(),
+        pl.Float64: pa.float64(),
+        pl.Boolean: pa.bool_(),
+        pl.List: pa.list_(pa.string()),
+    }
     return pa.schema(
         [(name, plain.get(type(kind), pa.int64())) for name, kind in receipts.schema.items()]
     )

@@ -12,7 +12,8 @@ A file looks like this; `source_url` and `checked_on` may stand at the top for a
         certifications: [medical]
         prices:
           - {price_in_usd_per_mtok: 0.2, price_out_usd_per_mtok: 0.8}
-          - {since: 2026-10-19, price_in_usd_per_mtok: 0.1, price_out_usd_per_mtok: 0.4}
+          - {since: 2026-10-19, price_in_usd_per_mtok: 0.1, price_out_usd_per_mtok: 0.4,
+             batch_price_in_usd_per_mtok: 0.05, batch_price_out_usd_per_mtok: 0.2}
 
 What is not said is unknown: a null, never 0.
 """
@@ -37,7 +38,9 @@ _MODEL_KEYS = (
     "model_id", "aliases", "context_tokens", "features", "certifications", "prices",
     "source_url", "checked_on",
 )  # fmt: skip
-_PRICE_KEYS = ("since", "price_in_usd_per_mtok", "price_out_usd_per_mtok")
+_PRICES = ("price_in_usd_per_mtok", "price_out_usd_per_mtok")
+_BATCH_PRICES = ("batch_price_in_usd_per_mtok", "batch_price_out_usd_per_mtok")
+_PRICE_KEYS = ("since", *_PRICES, *_BATCH_PRICES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +134,13 @@ def prices_on(prices: pl.DataFrame, day: date) -> pl.DataFrame:
     )
 
 
+def batch_prices(prices: pl.DataFrame) -> pl.DataFrame:
+    """Return MODEL_PRICES with the prices of batch jobs; null where those are not known."""
+    return prices.with_columns(
+        pl.col(batch).alias(plain) for plain, batch in zip(_PRICES, _BATCH_PRICES, strict=True)
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Place:
     """Where in a file a value stands, to say so if it is wrong."""
@@ -206,7 +216,12 @@ def _prices(model: Mapping[str, Any], place: _Place) -> list[dict[str, object]]:
         if since in [row["since"] for row in rows]:
             here.at("since").refuse("each date once", str(since))
         row: dict[str, object] = {"since": since}
-        rows.append(row | {key: here.at(key).price(price.get(key)) for key in _PRICE_KEYS[1:]})
+        row |= {key: here.at(key).price(price.get(key)) for key in _PRICES}
+        batch = {key: price.get(key) for key in _BATCH_PRICES}
+        known = {
+            key: here.at(key).price(value) for key, value in batch.items() if value is not None
+        }
+        rows.append(row | dict.fromkeys(_BATCH_PRICES) | known)
     return rows
 
 

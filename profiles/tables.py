@@ -129,6 +129,11 @@ RUNS = Table(
             "n_prompts": pl.Int64,
             "n_clusters": pl.Int64,
             "n_unclustered": pl.Int64,
+            "n_copies": pl.Int64,  # near-duplicates that followed another prompt
+            "n_extended": pl.Int64,  # prompts above the cap, put into the clusters of a sample
+            "agreement": pl.Float64,  # of that with clustering, held out; null without a sample
+            "agreement_lo": pl.Float64,  # 95 % interval
+            "agreement_hi": pl.Float64,
             "sweep": pl.String,  # JSON: one row for each granularity that was tried
             "duration_s": pl.Float64,
         }
@@ -144,6 +149,7 @@ CLUSTERS = Table(
             "cluster_id": pl.Int64,  # 0, 1, … by falling size; noise has no row
             "name": pl.String,
             "names": pl.List(pl.String),  # other candidates
+            "parents": pl.List(pl.String),  # names of the groups it is in, the finer one first
             "n_prompts": pl.Int64,
             "cohesion": pl.Float64,  # mean cosine of members to the prototype
             "medoid_prompt_id": pl.String,
@@ -363,6 +369,8 @@ MODEL_PRICES = Table(  # not stored: read from models files
             "since": pl.Date,  # in force from this day to the next one of the model
             "price_in_usd_per_mtok": pl.Float64,  # US dollars for a million tokens
             "price_out_usd_per_mtok": pl.Float64,
+            "batch_price_in_usd_per_mtok": pl.Float64,  # of batch jobs; null is unknown
+            "batch_price_out_usd_per_mtok": pl.Float64,
             "source_url": pl.String,
             "checked_on": pl.Date,
         }
@@ -376,13 +384,17 @@ RECEIPT = pl.Schema(
         "domain": pl.String,
         "confidence": pl.Float64,
         "expected_quality": pl.Float64,
+        "quality_lo": pl.Float64,  # 95 % interval of the mean on such prompts
+        "quality_hi": pl.Float64,
         "expected_cost_usd": pl.Float64,
-        "fallback": pl.String,
+        "fallback": pl.String,  # the runner-up
+        "fallbacks": pl.List(pl.String),  # whom to try, in order, if `model` fails
         "reason": pl.String,
+        "propensity": pl.Float64,  # chance in (0, 1] that this row got this model
         "table_version": pl.Int64,
     }
 )
-"""Columns that routing adds to a row; `fallback` is the model to try if `model` fails."""
+"""Columns that routing adds to a row."""
 
 STORED = (
     IMPORTS,

@@ -21,6 +21,7 @@ from pipeline.ingest import read_file
 from pipeline.prompt_text import prompt_id_of
 from pipeline.store import Store
 from profiles.tables import CLUSTERS, MEMBERS, RUNS
+from tests.endpoint_server import Server
 
 settings.register_profile("promptshed", deadline=None)  # a busy machine is no failure
 settings.load_profile("promptshed")
@@ -160,3 +161,15 @@ def _approve(store: Store) -> None:
     """Approve every topic but the last; the first one gets a hostile name."""
     first, *_ = approve_clusters(store, [0, 1, 2], actor="ann")
     rename_domain(store, first, HOSTILE, actor="bob")
+
+
+@pytest.fixture
+def endpoint_server(monkeypatch):
+    """An OpenAI-compatible endpoint on the loopback address."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    running = Server()
+    yield running
+    running.http.shutdown()
+    running.http.server_close()
+    running.thread.join()

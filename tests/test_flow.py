@@ -12,7 +12,7 @@ from pipeline.config import DiscoverConfig
 from pipeline.flows.curation import approve_clusters
 from pipeline.flows.discovery import discover
 from pipeline.flows.profiling import profile
-from pipeline.flows.routing import decider
+from pipeline.flows.routing import load_router
 from pipeline.flows.tables import build_table, publish_table
 from pipeline.ingest import read_file
 from pipeline.store import Store
@@ -43,7 +43,7 @@ def flow(folder, *, policy=KEEP_MOST, order=None):
     approve_clusters(store, None, actor="ana")
     profile(store, encoder)
     publish_table(store, build_table(store, encoder, policy))
-    route_file(folder / "prompts.csv", folder / "routed.csv", decider(store, encoder))
+    route_file(folder / "prompts.csv", folder / "routed.csv", load_router(store, encoder).decide)
     return store, (folder / "routed.csv").read_bytes()
 
 

@@ -30,7 +30,7 @@ _POLL_EVERY = "1s"
 _MOST_SHOWN = 6
 _MOST_DOWNLOADED = 200_000_000
 _UNSAFE = re.compile(r"[^\w.-]+")
-_KINDS = ("csv", "jsonl", "ndjson", "parquet", "gz", "zst")
+_KINDS = ("csv", "eval", "json", "jsonl", "ndjson", "parquet", "gz", "zst")
 _ICONS = {
     RUNNING: ":material/progress_activity:",
     DONE: ":material/check_circle:",

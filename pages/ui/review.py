@@ -81,6 +81,8 @@ def card(cluster: Mapping[str, Any], actor: str, domains: Mapping[str, str]) -> 
             f"{text.count(cluster['n_prompts'])} prompts · cohesion {cluster['cohesion']:.2f} · "
             f"cluster {cluster_id} · {worth(cluster)}"
         )
+        if cluster["parents"]:
+            st.caption(f"In: {text.as_markdown(' / '.join(reversed(cluster['parents'])))}")
         shell.prompts([cluster["medoid_prompt_id"]])
         key = f"evidence-{cluster['run_id']}-{cluster_id}"
         more = st.expander("More prompts, phrases and models", key=key, on_change="rerun")

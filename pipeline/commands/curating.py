@@ -1,9 +1,11 @@
 """`promptshed domains …`: what there is, and every decision about it."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
+import polars as pl
 
 from pipeline.atomic import replaced_file
 from pipeline.commands.shared import (
@@ -21,12 +23,14 @@ from pipeline.commands.shared import (
 from pipeline.config import ClusterConfig, DiscoverConfig
 from pipeline.encoders import load_encoder
 from pipeline.flows import curation
+from pipeline.flows.encoding import prompt_texts
 from pipeline.flows.identity import read_matches
+from pipeline.label import quote
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now, find_domain, next_event_id
 from pipeline.taxonomy_file import changes, taxonomy_text
 from profiles.errors import UsageError
-from profiles.tables import DOMAIN_EVENTS, MEMBER_SETS, PROMPTS, RUNS
+from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, RUNS
 
 
 @click.group("domains")
@@ -41,7 +45,14 @@ def list_domains(store: Store, *, as_json: bool) -> None:
     """List the approved domains and the clusters that wait for a decision."""
     domains = domains_now(store.read(DOMAIN_EVENTS))
     sets = store.read(MEMBER_SETS).group_by("member_set_id").len("n_prompts")
-    domains = domains.join(sets, on="member_set_id", how="left").sort("n_prompts", descending=True)
+    groups = store.read(CLUSTERS).select(
+        "run_id", "cluster_id", group=pl.col("parents").list.first()
+    )
+    domains = (
+        domains.join(sets, on="member_set_id", how="left")
+        .join(groups, on=["run_id", "cluster_id"], how="left")
+        .sort("n_prompts", descending=True)
+    )
     has_run = store.count(RUNS) > 0
     clusters = curation.read_proposals(store).to_dicts() if has_run else []
     waiting = [row for row in clusters if row["status"] == "waiting"]
@@ -52,12 +63,18 @@ def list_domains(store: Store, *, as_json: bool) -> None:
         )
         return
     print_table(
-        ["domain", "name", "prompts", "status", "by"],
-        domains.select("domain_id", "name", "n_prompts", "status", "approved_by").iter_rows(),
+        ["domain", "name", "prompts", "status", "by", "group"],
+        domains.select(
+            "domain_id", "name", "n_prompts", "status", "approved_by", "group"
+        ).iter_rows(),
     )
+    medoids = prompt_texts(store, [row["medoid_prompt_id"] for row in waiting])
     print_table(
-        ["cluster", "name", "prompts"],
-        [(row["cluster_id"], row["name"], row["n_prompts"]) for row in waiting],
+        ["cluster", "name", "prompts", "group", "such as"],
+        [
+            (row["cluster_id"], row["name"], row["n_prompts"], _group(row), quote(medoid))
+            for row, medoid in zip(waiting, medoids, strict=True)
+        ],
     )
     print_matches(matches)
     say(f"{domains.height} domains, {len(waiting)} clusters waiting.")
@@ -68,38 +85,50 @@ def list_domains(store: Store, *, as_json: bool) -> None:
 @store_option
 @json_option
 def show_domain(domain: str, store: Store, *, as_json: bool) -> None:
-    """Show a domain (id or name), or a waiting cluster (number), with example prompts."""
-    if domain.isdigit():
-        shown, examples = _cluster_details(store, int(domain))
-    else:
-        shown, examples = _domain_details(store, domain)
+    """Show a domain (id or name), or a cluster (number): phrases, typical and border prompts."""
+    facts = _cluster_facts(store, int(domain)) if domain.isdigit() else _domain_facts(store, domain)
+    shown = {key: facts[key] for key in facts if not key.endswith("prompt_ids")}
+    prompts = {
+        part: prompt_texts(store, facts[f"{key}_prompt_ids"])
+        for part, key in (("examples", "exemplar"), ("border", "border"))
+    }
     if as_json:
-        print_json(shown | {"examples": examples})
+        print_json(facts | prompts)
         return
     for key, value in shown.items():
-        click.echo(f"{key}: {value}")
-    for text in examples:
-        click.echo(f"  - {' '.join(text.split())[:160]}")
+        click.echo(f"{key}: {' · '.join(value) if isinstance(value, list) else value}")
+    for part, texts in prompts.items():
+        click.echo(f"{part}:")
+        for text in texts:
+            click.echo(f"  - {quote(text, longest=160)}")
 
 
-def _cluster_details(store: Store, cluster_id: int) -> tuple[dict[str, object], list[str]]:
-    found = [
-        row for row in curation.read_proposals(store).to_dicts() if row["cluster_id"] == cluster_id
-    ]
+def _group(cluster: Mapping[str, Any]) -> str | None:
+    """Return the finer of the groups a cluster is in; none for a cluster of its own group."""
+    group = next(iter(cluster["parents"] or ()), None)
+    return None if group == cluster["name"] else group
+
+
+def _cluster_facts(store: Store, cluster_id: int) -> dict[str, Any]:
+    found = curation.read_proposals(store).filter(cluster_id=cluster_id).to_dicts()
     if not found:
         raise UsageError(f"There is no cluster {cluster_id}. See `promptshed domains list`.")
-    return found[0], _texts(store, found[0]["exemplar_prompt_ids"])
+    return found[0]
 
 
-def _domain_details(store: Store, domain: str) -> tuple[dict[str, object], list[str]]:
+def _domain_facts(store: Store, domain: str) -> dict[str, Any]:
+    """Return what is known of a domain; of one that is no cluster, its first prompts."""
     row = find_domain(domains_now(store.read(DOMAIN_EVENTS)), domain)
     members = store.read(MEMBER_SETS, member_set_id=row["member_set_id"])["prompt_id"].to_list()
-    return row | {"n_prompts": len(members)}, _texts(store, members[:5])
-
-
-def _texts(store: Store, prompt_ids: list[str]) -> list[str]:
-    text_of = dict(store.read(PROMPTS).select("prompt_id", "text").iter_rows())
-    return [text_of[prompt_id] for prompt_id in prompt_ids]
+    source = store.read(CLUSTERS, run_id=row["run_id"], cluster_id=row["cluster_id"])
+    cluster = source.row(0, named=True) if source.height == 1 else {}
+    return row | {
+        "n_prompts": len(members),
+        "names": cluster.get("names", []),
+        "parents": cluster.get("parents") or [],
+        "exemplar_prompt_ids": cluster.get("exemplar_prompt_ids", members[:5]),
+        "border_prompt_ids": cluster.get("border_prompt_ids", []),
+    }
 
 
 @domains_group.command("approve")

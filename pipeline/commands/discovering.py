@@ -19,9 +19,11 @@ from pipeline.commands.shared import (
 )
 from pipeline.config import ClusterConfig, DiscoverConfig, ProjectConfig
 from pipeline.encoders import load_encoder
-from pipeline.flows.discovery import discover, sweep
+from pipeline.endpoint import endpoint_of
+from pipeline.flows.discovery import discover, name_by_model, sweep
 from pipeline.flows.identity import link_survivors, read_matches
 from pipeline.store import Store
+from profiles.errors import UsageError
 from profiles.tables import CLUSTERS, RUNS
 
 
@@ -41,7 +43,21 @@ from profiles.tables import CLUSTERS, RUNS
     help="Take clusters by excess of mass, or the leaves of the tree.",
 )
 @click.option("--sweep", "only_sweep", is_flag=True, help="Try every granularity, and save no run.")
+@click.option(
+    "--cap",
+    type=click.IntRange(100),
+    default=DiscoverConfig().cap,
+    show_default=True,
+    help="Most prompts to cluster; of more, a sample is, and the others go into its clusters.",
+)
 @click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--name-endpoint",
+    metavar="URL",
+    help="Let a language model name the clusters: sends their exemplars to this OpenAI-compatible "
+    "endpoint, with the key in PROMPTSHED_API_KEY.",
+)
+@click.option("--name-model", metavar="NAME", help="The model that names.")
 @json_option
 @recorded_job(alone=True)
 def discover_command(
@@ -49,7 +65,10 @@ def discover_command(
     encoder_name: str,
     min_cluster_size: int | None,
     method: Literal["eom", "leaf"],
+    cap: int,
     seed: int,
+    name_endpoint: str | None,
+    name_model: str | None,
     *,
     only_sweep: bool,
     as_json: bool,
@@ -58,13 +77,20 @@ def discover_command(
     config = DiscoverConfig(
         project=ProjectConfig(seed=seed),
         cluster=ClusterConfig(min_cluster_size=min_cluster_size, method=method),
+        cap=cap,
     )
+    if bool(name_endpoint) != bool(name_model):
+        raise UsageError("Naming needs both --name-endpoint URL and --name-model NAME.")
     encoder = load_encoder(encoder_name)
     if only_sweep:
         trials = sweep(store, encoder, config)
         print_json(trials) if as_json else _print_trials(trials)
         return
     run_id = discover(store, encoder, config)
+    if name_endpoint and name_model:
+        endpoint = endpoint_of(name_endpoint, name_model)
+        say(f"Sending a few prompts of each cluster to {name_endpoint}.")
+        say(f"{name_by_model(store, run_id, endpoint)} clusters have another name now.")
     linked = link_survivors(store)
     matches = read_matches(store)
     run = store.read(RUNS, run_id=run_id).drop("asked_at").row(0, named=True)
@@ -84,10 +110,23 @@ def discover_command(
     print_matches(matches)
     if linked:
         say(f"{len(linked)} domains were found again and have new prompts; see domains history.")
+    _say_what_was_not_clustered(run)
     say(
         f"{run['n_clusters']} clusters of {run['n_prompts']:,} prompts, "
         f"{run['n_unclustered']:,} unclustered. Next: promptshed domains list"
     )
+
+
+def _say_what_was_not_clustered(run: Mapping[str, Any]) -> None:
+    if run["n_copies"]:
+        say(f"{run['n_copies']:,} near-duplicates went with the prompt they repeat.")
+    if run["n_extended"]:
+        say(
+            f"{run['n_extended']:,} prompts above the cap went into the clusters of a sample of "
+            f"{run['n_prompts'] - run['n_extended']:,}, or into none. Of held-out prompts of the "
+            f"sample, {run['agreement']:.1%} [{run['agreement_lo']:.1%}, "
+            f"{run['agreement_hi']:.1%}] go where clustering has put them."
+        )
 
 
 def _print_trials(trials: Sequence[Mapping[str, Any]]) -> None:

@@ -1,7 +1,6 @@
 """`promptshed evaluate`."""
 
 import math
-import os
 from pathlib import Path
 
 import click
@@ -30,6 +29,7 @@ from pipeline.commands.shared import (
 )
 from pipeline.embed import Encoder
 from pipeline.encoders import load_encoder
+from pipeline.endpoint import endpoint_of
 from pipeline.estimators.base import Estimator
 from pipeline.flows.evaluation import PairOption, evaluate_store, onboard_model, score_holdout
 from pipeline.flows.logs import score_logs
@@ -41,7 +41,6 @@ from pipeline.price import ListPrices
 from pipeline.scores import Evaluation
 from pipeline.store import Store
 from pipeline.strong_weak import read_target
-from pipeline.tagger import Endpoint
 from profiles.errors import GATE_FAILED, UsageError
 
 _BASELINES = ("best_single", "cheapest", "random")
@@ -204,8 +203,7 @@ def _given_routers(
     if bool(tag_endpoint) != bool(tag_model):
         raise UsageError("Tagging needs both --tag-endpoint URL and --tag-model NAME.")
     if tag_endpoint and tag_model:
-        key = os.environ.get("PROMPTSHED_API_KEY", "")
-        endpoint = Endpoint(url=tag_endpoint, model=tag_model, api_key=key)
+        endpoint = endpoint_of(tag_endpoint, tag_model)
         data = read_training_data(store, encoder)
         say(f"Sending {len(data.texts):,} prompts to {tag_endpoint}.")
         given["tags"] = tags_of(endpoint, data)

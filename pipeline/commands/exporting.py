@@ -1,5 +1,6 @@
 """`promptshed export`."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -7,15 +8,25 @@ import click
 from pipeline.artefact import Artefact, write_artefact
 from pipeline.atomic import replaced_file
 from pipeline.commands.shared import encoder_option, say, store_option
+from pipeline.embed import Encoder
 from pipeline.encoders import load_encoder
-from pipeline.flows.tables import current_version, load_model, require_table
-from pipeline.projections import PROJECTIONS, Projection, label_map
+from pipeline.exports.label_map import Contents, Projection
+from pipeline.exports.redaction import redact
+from pipeline.exports.registry import MUST, PROJECTIONS
+from pipeline.flows.exporting import read_label_map, with_exemplars
+from pipeline.flows.tables import load_model
 from pipeline.store import Store
 from pipeline.table import RoutingModel
 from profiles.errors import UsageError
 from profiles.tables import BUCKETS, TABLE_ENTRIES
 
-_ARTEFACT = "artefact"
+_ARTEFACT, _PLUGIN, _NONE = "artefact", "litellm-plugin", "none"
+_MASKS: Mapping[str, Callable[[str], str]] = {"redacted": redact, "full": str}
+_HELD = {
+    _NONE: "no prompt text is in it",
+    "redacted": "it holds masked prompts: read them before they leave the house",
+    "full": "it holds logged prompts as they are",
+}
 
 
 @click.command("export")
@@ -31,16 +42,55 @@ _ARTEFACT = "artefact"
     "-o", "--output", "folder", type=click.Path(path_type=Path, file_okay=False), required=True
 )
 @click.option("--version", type=int, help="Table version; the current one by default.")
+@click.option(
+    "--exemplars",
+    type=click.Choice([_NONE, *_MASKS]),
+    default=_NONE,
+    show_default=True,
+    help="Whether logged prompts leave the house as examples of a domain; redacted masks web and "
+    "e-mail addresses, digits and most capitalised names, no more.",
+)
 @store_option
 @encoder_option
 def export_command(
-    form: str, folder: Path, version: int | None, store: Store, encoder_name: str
+    form: str,
+    folder: Path,
+    version: int | None,
+    exemplars: str,
+    store: Store,
+    encoder_name: str,
 ) -> None:
-    """Write a routing table for other services; it holds no prompt."""
-    if form != _ARTEFACT:
-        _project(PROJECTIONS[form], store, version, folder)
-        return
-    encoder = load_encoder(encoder_name)
+    """Write a routing table for other services; prompts are in it only where you ask for them."""
+    projection = PROJECTIONS.get(form)
+    _check_exemplars(form, projection, exemplars)
+    lost = "" if projection is None else f"What is lost: {projection.loses}"
+    if projection is None or form == _PLUGIN:
+        model = _write_artefact(store, version, folder, load_encoder(encoder_name))
+        lost = " ".join(filter(None, [lost, _what_stays_here(model)])) or "Nothing is lost."
+    table = read_label_map(store, version)
+    if projection is not None:
+        if exemplars != _NONE:
+            table = with_exemplars(table, store, load_encoder(encoder_name), _MASKS[exemplars])
+        _write_files(folder, projection.write(table))
+    held = _HELD[exemplars]
+    say(f"Table {table.table_version}; {held}. {lost}")
+
+
+def _check_exemplars(form: str, projection: Projection | None, exemplars: str) -> None:
+    rule = projection.exemplars if projection else None
+    if rule == MUST and exemplars == _NONE:
+        raise UsageError(
+            f"{form} knows a domain by examples, which are logged prompts. Let them leave with "
+            "--exemplars redacted or --exemplars full, or export to litellm-plugin or vllm-sr, "
+            "which need none."
+        )
+    if rule is None and exemplars != _NONE:
+        raise UsageError(f"{form} has no place for examples. Leave --exemplars out.")
+
+
+def _write_artefact(
+    store: Store, version: int | None, folder: Path, encoder: Encoder
+) -> RoutingModel:
     meta, model = load_model(store, version)
     if meta["encoder_id"] != encoder.encoder_id:
         raise UsageError(
@@ -55,29 +105,20 @@ def export_command(
     )
     for path in write_artefact(artefact, folder, encoder):
         click.echo(path)
-    say(f"Table {model.table_version}; no prompt text is in it. {_what_is_lost(model)}")
+    return model
 
 
-def _project(projection: Projection, store: Store, version: int | None, folder: Path) -> None:
-    wanted = current_version(store) if version is None else version
-    require_table(store, wanted)
-    table = label_map(
-        store.read(BUCKETS, table_version=wanted),
-        store.read(TABLE_ENTRIES, table_version=wanted),
-        table_version=wanted,
-    )
-    content = projection.write(table)
+def _write_files(folder: Path, contents: Contents) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / projection.file_name
-    with replaced_file(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
-    click.echo(path)
-    say(f"Table {wanted}; no prompt text is in it. What is lost: {projection.loses}")
+    for name, content in contents.items():
+        data = content.encode() if isinstance(content, str) else content
+        with replaced_file(folder / name) as temporary:
+            temporary.write_bytes(data)
+        click.echo(folder / name)
 
 
-def _what_is_lost(model: RoutingModel) -> str:
-    if not (model.router or model.rules):
-        return "Nothing is lost."
-    said = "It routes by the table alone; the stack's per-prompt refinement stays here."
-    rules = " Rules on axes are not in it: whoever reads the table has to keep them."
-    return (said if model.router else "") + (rules if model.rules else "")
+def _what_stays_here(model: RoutingModel) -> str:
+    """Return what the artefact does not decide; empty if it decides everything."""
+    router = "It routes by the table alone; the stack's per-prompt refinement stays here."
+    rules = "Rules on axes are described in it but not decided: whoever reads it has to keep them."
+    return " ".join([*([router] if model.router else []), *([rules] if model.rules else [])])

@@ -11,9 +11,10 @@ from pipeline.commands.shared import (
     say,
     store_option,
 )
-from pipeline.ingest import Ingest, read_file, read_mapping, write_rejects
-from pipeline.mapping import describe
-from pipeline.scale import SCALES
+from pipeline.foreign import Origin
+from pipeline.ingest import Ingest, groups_of, read_file, read_mapping, write_rejects
+from pipeline.readers.registry import GENERIC, NAMES
+from pipeline.scale import AUTO, SCALES
 from pipeline.store import Store
 from profiles.errors import SOME_ROWS_REJECTED, UsageError
 from profiles.tables import IMPORTS, OUTCOMES
@@ -24,6 +25,16 @@ from profiles.tables import IMPORTS, OUTCOMES
 @store_option
 @click.option("--mapping", help="prompt=COLUMN,model=COLUMN,… or @preset.json; see the README.")
 @click.option("--quality-scale", type=click.Choice(SCALES), default="auto", show_default=True)
+@click.option(
+    "--from",
+    "form",
+    type=click.Choice([AUTO, GENERIC, *NAMES]),
+    default=AUTO,
+    show_default=True,
+    help="The tool that wrote the file; generic maps columns.",
+)
+@click.option("--score", help="The score that is the quality, where a tool logs several.")
+@click.option("--model", help="The model, where a tool leaves it to the name of the file.")
 @click.option(
     "--known-models-only", is_flag=True, help="Reject rows of models the store has not seen."
 )
@@ -39,24 +50,38 @@ def import_files(
     mapping: str | None,
     quality_scale: str,
     *,
+    form: str,
+    score: str | None,
+    model: str | None,
     known_models_only: bool,
     replace: bool,
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Read logs and outcomes: CSV, JSON Lines or Parquet, also .gz and .zst; - is stdin.
+    """Read logs and outcomes: CSV, JSON, JSON Lines or Parquet, also .gz and .zst; - is stdin.
+
+    Logs of LiteLLM, Langfuse, OpenTelemetry, LangSmith and others are known by their structure.
+    Calls and their scores, requests and their results are read together: name both files.
 
     Importing a file twice changes nothing. Rows that cannot be read go to a rejects file.
     """
     known = set(store.read(OUTCOMES)["model_id"]) if known_models_only else None
     given = read_mapping(mapping) if mapping else None
     reports = []
-    for name in files:
-        ingest = read_file(name, mapping=given, quality_scale=quality_scale, known_models=known)
-        for line in describe(ingest.mapping):
+    origin = Origin(form=form, score=score, model=model)
+    for name, *companions in groups_of(files, origin) if given is None else zip(files, strict=True):
+        ingest = read_file(
+            name,
+            companions=companions,
+            origin=origin,
+            mapping=given,
+            quality_scale=quality_scale,
+            known_models=known,
+        )
+        for line in ingest.described:
             say(f"  {line}")
         added = {} if dry_run else _save(store, ingest, replace=replace)
-        reports.append(_report(name, ingest, added, store))
+        reports.append(_report(" + ".join([name, *companions]), ingest, added, store))
         say(_sentence(reports[-1], dry_run=dry_run))
     if as_json:
         print_json(reports)
@@ -97,7 +122,7 @@ def _report(name: str, ingest: Ingest, added: dict[str, int], store: Store) -> d
 
 def _rejects_path(name: str, ingest: Ingest, store: Store) -> Path:
     """Name it after the file's content too: two files may have the same name."""
-    stem = "stdin" if name == "-" else Path(name).name
+    stem = "stdin" if name == "-" else Path(name.partition(" + ")[0]).name
     store.path.parent.mkdir(parents=True, exist_ok=True)
     return store.path.parent / f"{stem}.{ingest.import_row['import_id'][0][:8]}.rejects.csv"
 

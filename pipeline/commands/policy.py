@@ -143,6 +143,7 @@ def as_arguments(policy: Policy) -> list[str]:
         "--fallback": ",".join(policy.fallback) or None,
         "--max-loss": policy.max_loss,
         "--alpha": policy.alpha if policy.alpha != default.alpha else None,
+        "--on": policy.priced_on,
     }
     repeated = {
         "--require": policy.required_features,

@@ -1,17 +1,15 @@
-"""`promptshed table …` and `promptshed route`."""
+"""`promptshed table …`."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
 import click
 import polars as pl
 
-from pipeline.batch import BatchSummary, Decide, route_file
 from pipeline.certificate import certificate_sentence
-from pipeline.commands.policy import max_shares_of, policy_options
+from pipeline.commands.policy import policy_options
 from pipeline.commands.repricing import list_prices, reprice_options
 from pipeline.commands.shared import (
     encoder_option,
@@ -28,21 +26,17 @@ from pipeline.commands.shared import (
 from pipeline.config import Policy, read_policy
 from pipeline.encoders import load_encoder
 from pipeline.flows.candidates import facts_of
-from pipeline.flows.routing import load_router
 from pipeline.flows.tables import (
     build_table,
     current_version,
     publish_table,
     require_table,
 )
-from pipeline.ingest import read_mapping
 from pipeline.models_file import load_catalog, models_path
 from pipeline.price import ListPrices
-from pipeline.progress import progress_bar
-from pipeline.rows import STDIN
 from pipeline.store import Store
 from pipeline.table import table_diff
-from profiles.errors import SOME_ROWS_REJECTED, UsageError
+from profiles.errors import UsageError
 from profiles.tables import BUCKETS, OUTCOMES, ROUTING_TABLES, TABLE_ENTRIES
 
 
@@ -219,131 +213,6 @@ def diff(before: int, after: int, store: Store, *, as_json: bool) -> None:
         .iter_rows(),
     )
     say(f"{changes.filter(change='same').height} of {changes.height} buckets choose the same.")
-
-
-@click.command("route")
-@click.argument("source")
-@click.option("-o", "--output", "target", help="Where to write; - is standard output.")
-@click.option("--version", type=int, help="Table version; the current one by default.")
-@click.option("--mapping", help="prompt=COLUMN where it is not detected.")
-@click.option(
-    "--budget-usd",
-    type=click.FloatRange(0.0),
-    help="Most that the whole file may cost by the table's estimates. Reads the file twice.",
-)
-@click.option(
-    "--max-share",
-    "max_shares",
-    multiple=True,
-    metavar="MODEL=SHARE",
-    help="Largest share of the file's prompts for a model. Reads the file twice.",
-)
-@click.option("--dry-run", is_flag=True, help="Decide and count, write nothing.")
-@click.option("--raw-cells", is_flag=True, help="CSV: do not guard cells against formulas.")
-@store_option
-@encoder_option
-@json_option
-@recorded_job()
-def route_command(
-    source: str,
-    target: str | None,
-    version: int | None,
-    mapping: str | None,
-    budget_usd: float | None,
-    max_shares: tuple[str, ...],
-    store: Store,
-    encoder_name: str,
-    *,
-    dry_run: bool,
-    raw_cells: bool,
-    as_json: bool,
-) -> int:
-    """Give every row of a file its model: same columns and order, plus the receipt."""
-    if target is None and not dry_run:
-        raise UsageError("Say where to write: -o FILE, -o - for standard output, or --dry-run.")
-    router = load_router(store, load_encoder(encoder_name), version)
-    given = read_mapping(mapping) if mapping else None
-
-    def run(decide: Decide, *, dry_run: bool = dry_run) -> BatchSummary:
-        with _row_counter() as progress:
-            return route_file(
-                source,
-                target or "-",
-                decide,
-                mapping=given,
-                progress=progress,
-                dry_run=dry_run,
-                guard_formulas=not raw_cells,
-            )
-
-    _require_two_passes(source, budget_usd, max_shares)
-    decide, spending = router.decide, None
-    if budget_usd is not None:
-        counter = router.counter()
-        run(counter.decide, dry_run=True)
-        spending = counter.spend(budget_usd)
-        decide = spending.decide
-    elif max_shares:
-        weigher = router.weigher()
-        run(weigher.decide, dry_run=True)
-        decide = weigher.share(max_shares_of(max_shares)).decide
-    summary = run(decide)
-    say(_routed(summary))
-    if spending:
-        say(_budgeted(spending.quality_for_a_dollar))
-    if as_json and target != "-":
-        print_json(
-            summary.__dict__
-            | {"path": str(summary.path) if summary.path else None}
-            | ({"quality_for_a_dollar": spending.quality_for_a_dollar} if spending else {})
-        )
-    return SOME_ROWS_REJECTED if summary.n_rejected else 0
-
-
-@contextmanager
-def _row_counter() -> Iterator[Callable[[int], None]]:
-    """Show a bar for the rows of a file; gives a function to tell how many are done."""
-    bar = progress_bar("route", None)
-    seen = 0
-
-    def progress(n_rows: int) -> None:
-        nonlocal seen
-        bar.update(n_rows - seen)
-        seen = n_rows
-
-    yield progress
-    bar.close()
-
-
-def _require_two_passes(source: str, budget_usd: float | None, max_shares: tuple[str, ...]) -> None:
-    if budget_usd is not None and max_shares:
-        raise UsageError(
-            "--budget-usd and --max-share cannot both be kept on one file. Keep the share on "
-            "average instead: `promptshed table build --max-share ...`, then route with the budget."
-        )
-    if source == STDIN and (budget_usd is not None or max_shares):
-        raise UsageError(
-            "--budget-usd and --max-share take two passes, and standard input can be read once "
-            "only. Save it to a file and route that."
-        )
-
-
-def _budgeted(quality_for_a_dollar: float) -> str:
-    if quality_for_a_dollar == 0.0:
-        return "The budget does not bind: more of it would change nothing."
-    return (
-        f"The budget binds: one more dollar would buy {quality_for_a_dollar:,.3g} more of quality "
-        "(1 is a prompt answered rightly instead of wrongly)."
-    )
-
-
-def _routed(summary: BatchSummary) -> str:
-    cost = summary.expected_cost_usd
-    calls = ", ".join(f"{model} {n:,}" for model, n in summary.calls.items()) or "none"
-    money = "unknown cost" if cost is None else f"expected cost ${cost:,.4f}"
-    lost = f" {summary.n_rejected:,} rows could not be read." if summary.n_rejected else ""
-    empty = f" {summary.n_unroutable:,} have no prompt." if summary.n_unroutable else ""
-    return f"{summary.n_routed:,} of {summary.n_rows:,} rows routed: {calls}; {money}.{empty}{lost}"
 
 
 def _say_certificate(meta: Mapping[str, object]) -> None:

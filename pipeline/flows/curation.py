@@ -20,8 +20,9 @@ from pipeline.decisions import (
 )
 from pipeline.embed import Encoder
 from pipeline.flows.clock import now
-from pipeline.flows.discovery import cluster_vectors, latest_run
+from pipeline.flows.discovery import latest_run
 from pipeline.flows.encoding import vectors_of
+from pipeline.flows.grouping import cluster_vectors
 from pipeline.matching import proposals
 from pipeline.store import Store
 from pipeline.taxonomy import APPROVED, RETIRED, domain_name, domains_now, find_domain, member_set

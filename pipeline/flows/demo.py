@@ -14,7 +14,7 @@ from pipeline.flows.curation import approve_clusters, read_proposals
 from pipeline.flows.discovery import discover
 from pipeline.flows.evaluation import HoldoutScore, score_holdout
 from pipeline.flows.profiling import profile
-from pipeline.flows.routing import decider
+from pipeline.flows.routing import load_router
 from pipeline.flows.tables import build_table, publish_table
 from pipeline.ingest import read_file
 from pipeline.store import Store
@@ -55,11 +55,11 @@ def run_demo(
     }
     publish_table(store, versions["our table"])
     say(f"4/6 routing table {versions['our table']} published")
-    routed = test.with_name("routed.jsonl")
-    route_file(test, routed, decider(store, encoder))
-    say(f"5/6 {routed} written")
     score = score_holdout(store, encoder, read_file(outcomes), versions)
-    say("6/6 scored on prompts that were never imported:")
+    say("5/6 scored on prompts that were never imported")
+    routed = test.with_name("routed.jsonl")
+    route_file(test, routed, load_router(store, encoder).decide)
+    say(f"6/6 {routed} written; the score:")
     return score, routed
 
 

@@ -3,43 +3,21 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from pipeline.cluster import (
-    METHODS,
-    Clustering,
-    choose_granularity,
-    cluster_prompts,
-    stabilities,
-    sweep_sizes,
-)
+from pipeline.cluster import Clustering
 from pipeline.config import DiscoverConfig, as_json, digest
 from pipeline.embed import Encoder
+from pipeline.endpoint import Endpoint
 from pipeline.flows.clock import now
-from pipeline.flows.encoding import vectors_of
-from pipeline.label import ClusterLabel, label_clusters
-from pipeline.project import cluster_coordinates, map_coordinates
+from pipeline.flows.encoding import prompt_texts, vectors_of
+from pipeline.flows.grouping import Grouping, cluster_vectors, stable_sweep
+from pipeline.namer import name_groups
 from pipeline.store import Store
 from profiles.errors import NotReadyError
 from profiles.tables import CLUSTERS, MEMBERS, PROMPTS, RUNS
-
-_N_DRAWS = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grouping:
-    """Prompts in named clusters."""
-
-    clustering: Clustering
-    """The granularity that was chosen."""
-    tried: tuple[Clustering, ...]
-    """Every granularity that was tried."""
-    labels: tuple[ClusterLabel, ...]
-    """One for each cluster."""
 
 
 def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
@@ -57,15 +35,15 @@ def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
     """
     ids, texts = _all_prompts(store)
     run_id = "run-" + digest(as_json(config), encoder.encoder_id, *ids)
-    known = store.read(RUNS, run_id=run_id)
-    if not known.is_empty():
-        store.upsert((RUNS, known.with_columns(asked_at=pl.lit(now()))))
+    earlier = store.read(RUNS, run_id=run_id)
+    if not earlier.is_empty():
+        store.upsert((RUNS, earlier.with_columns(asked_at=pl.lit(now()))))
         return run_id
     vectors = vectors_of(store, encoder, ids, texts)
     started = time.monotonic()
-    found = cluster_vectors(texts, vectors, config)
-    clustering = found.clustering
-    members = _members_frame(run_id, ids, clustering, map_coordinates(vectors, config.project))
+    found = cluster_vectors(texts, vectors, config, with_map=True)
+    clustering, known = found.clustering, found.agreement
+    members = _members_frame(run_id, ids, found)
     created_at = now()
     run = {
         "run_id": run_id,
@@ -76,25 +54,45 @@ def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
         "n_prompts": len(ids),
         "n_clusters": clustering.n_clusters,
         "n_unclustered": int(np.sum(clustering.cluster_ids < 0)),
-        "sweep": json.dumps([_trial(c, chosen=clustering) for c in found.tried]),
+        "n_copies": found.n_copies,
+        "n_extended": found.n_extended,
+        "agreement": None if known is None else known.share,
+        "agreement_lo": None if known is None else known.lo,
+        "agreement_hi": None if known is None else known.hi,
+        "sweep": json.dumps([_trial(c, chosen=found.chosen) for c in found.tried]),
         "duration_s": time.monotonic() - started,
     }
-    clusters = _clusters_frame(run_id, ids, clustering, found.labels)
+    clusters = _clusters_frame(run_id, ids, found)
     store.append(
         (RUNS, pl.DataFrame([run], schema=RUNS.schema)), (CLUSTERS, clusters), (MEMBERS, members)
     )
     return run_id
 
 
-def cluster_vectors(
-    texts: Sequence[str], vectors: NDArray[np.float32], config: DiscoverConfig
-) -> Grouping:
-    """Project, cluster and name prompts, whose rows are sorted by prompt_id."""
-    points = cluster_coordinates(vectors, config.project)
-    tried = _sweep(points, config, methods=(config.cluster.method,))
-    clustering = choose_granularity(tried)
-    labels = label_clusters(texts, vectors, clustering.cluster_ids)
-    return Grouping(clustering=clustering, tried=tried, labels=labels)
+def name_by_model(store: Store, run_id: str, endpoint: Endpoint) -> int:
+    """Let a language model name the clusters of a run, from their exemplars.
+
+    The phrases stay among the candidates. Returns how many clusters have another name now.
+
+    Raises
+    ------
+    EndpointError
+        See `pipeline.namer.name_groups`; no name is changed then.
+    """
+    clusters = store.read(CLUSTERS, run_id=run_id)
+    known = clusters["name"].to_list()
+    groups = [prompt_texts(store, ids) for ids in clusters["exemplar_prompt_ids"].to_list()]
+    names = name_groups(endpoint, groups, known=known)
+    candidates = [
+        list(dict.fromkeys([*([] if name == old else [old]), *phrases]))
+        for name, old, phrases in zip(names, known, clusters["names"], strict=True)
+    ]
+    named = clusters.with_columns(
+        name=pl.Series(names, dtype=pl.String),
+        names=pl.Series(candidates, dtype=pl.List(pl.String)),
+    )
+    store.upsert((CLUSTERS, named))
+    return sum(name != old for name, old in zip(names, known, strict=True))
 
 
 def latest_run(store: Store) -> str:
@@ -120,22 +118,12 @@ def sweep(store: Store, encoder: Encoder, config: DiscoverConfig) -> list[dict[s
         As the `sweep` of a run, with `stability` (see `pipeline.cluster.stabilities`).
     """
     ids, texts = _all_prompts(store)
-    points = cluster_coordinates(vectors_of(store, encoder, ids, texts), config.project)
-    tried = _sweep(points, config, methods=METHODS)
-    chosen = choose_granularity([c for c in tried if c.method == config.cluster.method])
-    stability = stabilities(points, tried, n_draws=_N_DRAWS, seed=config.project.seed)
+    vectors = vectors_of(store, encoder, ids, texts)
+    tried, chosen, stability = stable_sweep(texts, vectors, config)
     return [
         _trial(c, chosen=chosen) | {"stability": float(value)}
         for c, value in zip(tried, stability, strict=True)
     ]
-
-
-def _sweep(
-    points: NDArray[np.float32], config: DiscoverConfig, *, methods: Sequence[str]
-) -> tuple[Clustering, ...]:
-    fixed = config.cluster.min_cluster_size
-    sizes = sweep_sizes(len(points)) if fixed is None else (fixed,)
-    return cluster_prompts(points, min_cluster_sizes=sizes, methods=methods)
 
 
 def _trial(clustering: Clustering, *, chosen: Clustering) -> dict[str, object]:
@@ -156,35 +144,33 @@ def _all_prompts(store: Store) -> tuple[list[str], list[str]]:
     return prompts["prompt_id"].to_list(), prompts["text"].to_list()
 
 
-def _members_frame(
-    run_id: str, ids: Sequence[str], clustering: Clustering, points: NDArray[np.float32]
-) -> pl.DataFrame:
+def _members_frame(run_id: str, ids: Sequence[str], found: Grouping) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "prompt_id": ids,
-            "cluster_id": clustering.cluster_ids,
-            "x": points[:, 0],
-            "y": points[:, 1],
+            "cluster_id": found.clustering.cluster_ids,
+            "x": found.places[:, 0],
+            "y": found.places[:, 1],
         }
     ).with_columns(run_id=pl.lit(run_id))
 
 
-def _clusters_frame(
-    run_id: str, ids: Sequence[str], clustering: Clustering, labels: Sequence[ClusterLabel]
-) -> pl.DataFrame:
-    sizes = np.bincount(clustering.cluster_ids[clustering.cluster_ids >= 0])
+def _clusters_frame(run_id: str, ids: Sequence[str], found: Grouping) -> pl.DataFrame:
+    cluster_ids = found.clustering.cluster_ids
+    sizes = np.bincount(cluster_ids[cluster_ids >= 0])
     rows = [
         {
             "run_id": run_id,
             "cluster_id": cluster_id,
             "name": label.name,
             "names": list(label.phrases),
+            "parents": list(parents),
             "n_prompts": int(sizes[cluster_id]),
             "cohesion": label.cohesion,
             "medoid_prompt_id": ids[label.medoid],
             "exemplar_prompt_ids": [ids[row] for row in label.exemplars],
             "border_prompt_ids": [ids[row] for row in label.border],
         }
-        for cluster_id, label in enumerate(labels)
+        for cluster_id, (label, parents) in enumerate(zip(found.labels, found.parents, strict=True))
     ]
     return pl.DataFrame(rows, schema=CLUSTERS.schema)

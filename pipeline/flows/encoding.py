@@ -1,6 +1,8 @@
 """Vectors of prompts, each computed once for a text and an encoder."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -9,9 +11,10 @@ from numpy.typing import NDArray
 from pipeline.embed import Encoder
 from pipeline.progress import progress_bar
 from pipeline.store import Store
-from profiles.tables import VECTORS
+from profiles.tables import PROMPTS, VECTORS
 
 _SAVE_EVERY = 256  # texts: a few seconds of encoding
+_N_REMEMBERED = 32_768  # vectors: about 50 MB of the default encoder's
 
 
 def vectors_of(
@@ -35,6 +38,57 @@ def vectors_of(
     if bar:
         bar.close()
     return np.stack([known[prompt_id] for prompt_id in prompt_ids])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassingVectors:
+    """Vectors of prompts that pass through: read from the store, but never saved there.
+
+    A prompt that comes again is encoded once as long as fewer than `n_remembered` others were met
+    since, so memory is bounded however long the file is.
+    """
+
+    store: Store
+    encoder: Encoder
+    n_remembered: int = _N_REMEMBERED
+    _recent: OrderedDict[str, NDArray[np.float32]] = field(
+        default_factory=OrderedDict[str, NDArray[np.float32]]
+    )
+
+    def of(self, prompt_ids: Sequence[str], texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the prompts' vectors, shape (n, n_dims)."""
+        text_of = dict(zip(prompt_ids, texts, strict=True))
+        known = {wanted: self._recent[wanted] for wanted in text_of if wanted in self._recent}
+        unmet = [wanted for wanted in text_of if wanted not in known]
+        if unmet:
+            known |= stored_vectors(self.store, self.encoder.encoder_id, unmet)
+        missing = [wanted for wanted in unmet if wanted not in known]
+        bar = progress_bar("encode", len(missing)) if missing else None
+        for start in range(0, len(missing), _SAVE_EVERY):
+            chunk = missing[start : start + _SAVE_EVERY]
+            fresh = self.encoder.encode([text_of[wanted] for wanted in chunk])
+            known |= dict(zip(chunk, fresh, strict=True))
+            if bar:
+                bar.update(len(chunk))
+        if bar:
+            bar.close()
+        self._remember(text_of, known)
+        return np.stack([known[wanted] for wanted in prompt_ids])
+
+    def _remember(self, met: dict[str, str], known: dict[str, NDArray[np.float32]]) -> None:
+        for prompt_id in met:
+            if prompt_id not in self._recent:
+                self._recent[prompt_id] = known[prompt_id].copy()  # alone, not its whole matrix
+            self._recent.move_to_end(prompt_id)
+        while len(self._recent) > self.n_remembered:
+            self._recent.popitem(last=False)
+
+
+def prompt_texts(store: Store, prompt_ids: Sequence[str]) -> list[str]:
+    """Return the texts of these prompts, in this order."""
+    read = store.read_among(PROMPTS, "prompt_id", prompt_ids)
+    text_of = dict(read.select("prompt_id", "text").iter_rows())
+    return [text_of[prompt_id] for prompt_id in prompt_ids]
 
 
 def stored_vectors(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pipeline.embed import Encoder
+from pipeline.endpoint import Endpoint
 from pipeline.estimators.base import Estimator
 from pipeline.estimators.bucket_table import References, Tags
 from pipeline.estimators.domain_table import DomainTable
@@ -19,7 +20,7 @@ from pipeline.flows.training import TrainingData
 from pipeline.ingest import Ingest
 from pipeline.progress import progress_bar
 from pipeline.store import Store
-from pipeline.tagger import Endpoint, tag_prompts
+from pipeline.tagger import tag_prompts
 from profiles.errors import NotReadyError, UsageError
 
 DEFAULT_ROUTERS = ("stack", "domain_table", "soft_domain_table", "knn")

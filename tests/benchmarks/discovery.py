@@ -2,10 +2,14 @@
 
     python tests/benchmarks/discovery.py FILE... [--peer peer/bin/python] [--seeds 3]
                                          [--store data/benchmark.duckdb] [--out results.md]
+    python tests/benchmarks/discovery.py FILE... --names 20
 
 Each file holds prompts with a label, in any form that `promptshed import` reads. Prompts are
 encoded once; every method gets the same vectors and texts, and runs in a process of its own.
 BERTopic runs only with `--peer`, the Python of an environment that has it: see `bertopic_peer.py`.
+
+With `--names` it prints, for that many clusters from large to small, our name beside the
+labels that its prompts came with.
 
 Rows: ours with the default settings; BERTopic's defaults;
 k-means with as many clusters as there are labels, which no one has in practice.
@@ -22,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -35,9 +40,10 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from pipeline.config import DiscoverConfig, ProjectConfig
 from pipeline.encoders import load_encoder
-from pipeline.flows.discovery import cluster_vectors
 from pipeline.flows.encoding import vectors_of
+from pipeline.flows.grouping import cluster_vectors
 from pipeline.ingest import read_file
+from pipeline.label import quote
 from pipeline.store import Store
 from profiles.tables import PROMPTS
 
@@ -62,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--store", type=Path, default=Path("data/benchmark.duckdb"))
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--names", type=int)
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.worker:
@@ -70,7 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     reports = []
     for path in options.files:
         store = Store(path=options.store.with_name(f"{options.store.stem}-{path.stem}.duckdb"))
-        reports.append(report(path, store, peer=options.peer, n_seeds=options.seeds))
+        reports.append(
+            name_report(path, store, n_shown=options.names)
+            if options.names
+            else report(path, store, peer=options.peer, n_seeds=options.seeds)
+        )
         sys.stdout.write(reports[-1] + "\n")
         sys.stdout.flush()
     if options.out:
@@ -79,10 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def report(path: Path, store: Store, *, peer: Path | None, n_seeds: int) -> str:
     """Run every method on one file; returns a Markdown section."""
-    store.append(*read_file(path).tables())
-    prompts = store.read(PROMPTS).filter(pl.col("label").is_not_null())
-    truth, texts = prompts["label"].to_numpy(), prompts["text"].to_list()
-    vectors = vectors_of(store, load_encoder(), prompts["prompt_id"].to_list(), texts)
+    truth, texts, vectors = labelled(path, store)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "input.npz"
         np.savez(source, vectors=vectors, texts=np.array(texts), truth=truth.astype(str))
@@ -94,6 +102,31 @@ def report(path: Path, store: Store, *, peer: Path | None, n_seeds: int) -> str:
         f"## {path.stem}\n\n{len(truth):,} prompts, {len(set(truth))} labels, {n_seeds} seeds.\n"
     )
     return "\n".join([heading, _HEADER, "|---" * 9 + "|", *rows(found, truth)]) + "\n"
+
+
+def labelled(path: Path, store: Store) -> tuple[NDArray[np.str_], list[str], NDArray[np.float32]]:
+    """Return the labels, texts and vectors of the prompts that have a label, by prompt_id."""
+    store.append(*read_file(path).tables())
+    prompts = store.read(PROMPTS).filter(pl.col("label").is_not_null())
+    texts = prompts["text"].to_list()
+    vectors = vectors_of(store, load_encoder(), prompts["prompt_id"].to_list(), texts)
+    return prompts["label"].to_numpy().astype(str), texts, vectors
+
+
+def name_report(path: Path, store: Store, *, n_shown: int) -> str:
+    """Return a Markdown section with the names of clusters beside their labels."""
+    truth, texts, vectors = labelled(path, store)
+    found = cluster_vectors(texts, vectors, DiscoverConfig())
+    lines = [f"## {path.stem}\n", "| prompts | name | such as | labels |", "|---|---|---|---|"]
+    shown = np.unique(np.linspace(0, len(found.labels) - 1, n_shown).astype(int))
+    for cluster_id in shown.tolist():
+        label, of_it = found.labels[cluster_id], found.clustering.cluster_ids == cluster_id
+        known = ", ".join(
+            f"{name} {n / of_it.sum():.0%}" for name, n in Counter(truth[of_it]).most_common(3)
+        )
+        such_as = quote(texts[label.medoid]).replace("|", "/")
+        lines.append(f"| {of_it.sum():,} | {label.name} | {such_as} | {known} |")
+    return "\n".join(lines) + "\n"
 
 
 def commands(peer: Path | None) -> Mapping[str, Sequence[str]]:

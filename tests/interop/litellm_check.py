@@ -1,93 +1,161 @@
-"""Load an exported config.yaml into LiteLLM's own Router, with no key and no network.
+"""Load an exported folder into LiteLLM's own Router, with no key and no network.
 
-    python3 -m venv check && check/bin/pip install litellm==1.104.0
-    promptshed export --to litellm -o table/
-    check/bin/python tests/interop/litellm_check.py table/config.yaml
+    python3 -m venv check && check/bin/pip install 'litellm[semantic-router]==1.104.0'
+    promptshed export --to litellm -o table/        # or litellm-plugin, or litellm-semantic
+    check/bin/python tests/interop/litellm_check.py table/
 
-Every domain's group must be answered by its first model, and by the second while the first one
-fails. Needs nothing of this project, so that it runs where LiteLLM is installed.
+By labels: every domain's group must be answered by its first model, and by the second while the
+first one fails. By the plugin: every conformance row must go where it says; when its model fails,
+to that model's fallback; and with another encoder nowhere but to the fallback tier. By examples:
+every one must go to its own domain. Needs nothing of this project.
 """
 
+import asyncio
 import copy
 import json
+import logging
+import math
 import os
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import yaml
 
+sys.path.insert(0, str(Path(__file__).parent))
+from loopback import Models, serve
 
-class FakeModels(BaseHTTPRequestHandler):
-    """Answers with the name of the model that was asked; those in `down` answer 500."""
-
-    down: frozenset[str] = frozenset()
-
-    def do_POST(self) -> None:
-        """Answer one chat completion."""
-        length = int(self.headers["Content-Length"])
-        model = json.loads(self.rfile.read(length))["model"]
-        is_down = model in self.down
-        message = {"role": "assistant", "content": model}
-        body = (
-            {"error": {"message": "down"}}
-            if is_down
-            else {
-                "id": "x",
-                "object": "chat.completion",
-                "created": 0,
-                "model": model,
-                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-                "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-            }
-        )
-        content = json.dumps(body).encode()
-        self.send_response(500 if is_down else 200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
+ROUTER = "promptshed"
 
 
 def main() -> None:
-    """Check every domain of the file named on the command line."""
+    """Check the folder named on the command line."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or the import asks the network
+    logging.disable()
     import litellm
     from litellm.proxy._types import ConfigYAML
 
-    config = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    folder = Path(sys.argv[1])
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     ConfigYAML(**copy.deepcopy(config))  # which changes what it is given
-    fallbacks = config["router_settings"]["fallbacks"]
-    chains = {name: chain for each in fallbacks for name, chain in each.items()}
-    groups = config["model_list"]
-    first = {group["model_name"]: group["litellm_params"]["model"] for group in groups}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), FakeModels)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    for group in groups:
-        group["litellm_params"] |= {
-            "model": f"openai/{group['litellm_params']['model']}",
-            "api_base": f"http://127.0.0.1:{server.server_port}/v1",
-            "api_key": "none",
-        }
     litellm.suppress_debug_info = True
-    settings = config["router_settings"]
-    router = litellm.Router(model_list=groups, num_retries=0, disable_cooldowns=True, **settings)
+    base = serve()
+    for group in config["model_list"]:
+        params = group["litellm_params"]
+        if not params["model"].startswith("auto_router/"):
+            params |= {"model": f"openai/{params['model']}", "api_base": base, "api_key": "none"}
+    if (folder / "routing_table.json").is_file():
+        told = check_plugin(config, folder, base)
+    elif any(group["model_name"] == ROUTER for group in config["model_list"]):
+        told = check_examples(config)
+    else:
+        told = check_labels(config)
+    sys.stdout.write(f"{told}, in the Router of LiteLLM {_version()}\n")
+    sys.stdout.flush()
+
+
+def check_labels(config: dict) -> str:
+    """Ask for every domain, with its first model up and down."""
+    router = _router(config)
+    first = _first_models(config)
+    chains = _chains(config)
     for domain, chain in chains.items():
-        for down, expected in ((frozenset(), first[domain]), ({first[domain]}, chain[0])):
-            FakeModels.down = frozenset(down)
-            reply = router.completion(domain, [{"role": "user", "content": "hello"}])
-            found = reply.choices[0].message.content
-            if found != expected:
-                sys.exit(f"{domain}: expected {expected}, found {found}, with {set(down)} down")
-    server.shutdown()
-    sys.stdout.write(
-        f"{len(chains)} domains: first model and fallback as exported, in LiteLLM's Router\n"
+        _expect(router, domain, "hello", first[domain])
+        _expect(router, domain, "hello", first[chain[0]], down=first[domain])
+    return f"{len(chains)} domains: first model and fallback as exported"
+
+
+def check_plugin(config: dict, folder: Path, base: str) -> str:
+    """Ask for every conformance row; the server encodes its text as the row says."""
+    from litellm.proxy.types_utils.utils import get_instance_fn
+
+    lines = (folder / "conformance.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    texts = [row["text"] or f"conformance row {i}" for i, row in enumerate(rows)]
+    vectors = dict(zip(texts, (row["vector"] for row in rows), strict=True))
+    Models.embed = staticmethod(vectors.__getitem__)
+    os.environ["PROMPTSHED_EMBEDDING_MODEL"] = "openai/encoder"
+    os.environ["PROMPTSHED_EMBEDDING_BASE"] = base
+    tiers = _params(config)["complexity_router_config"]
+    path, where = tiers["classifier_plugin"], str(folder / "config.yaml")
+    tiers["classifier_plugin"] = get_instance_fn(path, where)
+    router = _router(config)
+    chains = _chains(config)
+    for text, row in zip(texts, rows, strict=True):
+        _expect(router, ROUTER, text, row["model"])
+        _expect(router, ROUTER, text, chains[row["model"]][0], down=row["model"])
+    tiers["classifier_plugin"] = get_instance_fn(path, where)
+    Models.embed = staticmethod(lambda text: [-number for number in vectors[text]])
+    other = _router(config)
+    for text in texts:
+        _expect(other, ROUTER, text, tiers["fallback_tier"])
+    n_models = len({row["model"] for row in rows})
+    return (
+        f"{len(rows)} conformance rows to their {n_models} models and, with these down, to their "
+        "fallbacks; another encoder is refused"
     )
 
+
+def check_examples(config: dict) -> str:
+    """Ask with every example; the server encodes each domain in a direction of its own."""
+    routes = json.loads(_params(config)["auto_router_config"])["routes"]
+    of_text = {text: i for i, route in enumerate(routes) for text in route["utterances"]}
+    Models.embed = staticmethod(lambda text: _direction(of_text.get(text), len(routes)))
+    router = _router(config)
+    first = _first_models(config)
+    for text, i in of_text.items():
+        _expect(router, ROUTER, text, first[routes[i]["name"]])
+    _expect(router, ROUTER, "like no example", first["unassigned"])
+    told = f"{len(of_text)} examples of {len(routes)} domains to their own models"
+    return f"{told}, others to unassigned"
+
+
+def _direction(place: int | None, n_routes: int) -> list[float]:
+    own = n_routes if place is None else place
+    return [1.0 if i == own else 0.01 / math.sqrt(n_routes) for i in range(n_routes + 1)]
+
+
+def _router(config: dict) -> object:
+    import litellm
+
+    settings = copy.deepcopy(config["router_settings"])  # it changes what it is given
+    groups = [{**g, "litellm_params": {**g["litellm_params"]}} for g in config["model_list"]]
+    return litellm.Router(model_list=groups, num_retries=0, disable_cooldowns=True, **settings)
+
+
+def _expect(router: object, group: str, text: str, model: str, down: str | None = None) -> None:
+    Models.down = frozenset([down] if down else [])
+    chat = [{"role": "user", "content": text}]
+    reply = _LOOP.run_until_complete(router.acompletion(group, chat))
+    found = reply.choices[0].message.content
+    if found != model:
+        sys.exit(f"{group}, {text[:60]!r}: expected {model}, found {found}, with {down} down")
+
+
+def _params(config: dict) -> dict:
+    groups = {group["model_name"]: group["litellm_params"] for group in config["model_list"]}
+    return groups[ROUTER]
+
+
+def _chains(config: dict) -> dict[str, list[str]]:
+    fallbacks = config["router_settings"]["fallbacks"]
+    return {name: chain for each in fallbacks for name, chain in each.items()}
+
+
+def _first_models(config: dict) -> dict[str, str]:
+    """Return the model of each group, as the server is asked for it."""
+    return {
+        group["model_name"]: group["litellm_params"]["model"].removeprefix("openai/")
+        for group in config["model_list"]
+    }
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("litellm")
+
+
+_LOOP = asyncio.new_event_loop()
 
 if __name__ == "__main__":
     main()

@@ -1,9 +1,11 @@
+import asyncio
 import json
 import shutil
 import struct
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -11,7 +13,9 @@ import pytest
 
 from pipeline.artefact import Artefact, write_artefact
 from pipeline.config import Policy
+from pipeline.exports import litellm_plugin
 from pipeline.flows.tables import build_table, load_model
+from pipeline.prompt_text import routing_text
 from pipeline.terms import Limits
 from profiles.tables import BUCKETS, TABLE_ENTRIES
 from tests.support import HashEncoder, story, story_store
@@ -199,6 +203,49 @@ def test_the_json_is_what_the_schema_beside_it_says(folder):
     schema = json.loads((folder / "routing_table.schema.json").read_text(encoding="utf-8"))
     table = json.loads((folder / "routing_table.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(table)
+
+
+def test_the_litellm_plugin_agrees(folder):
+    """It chooses the model of every conformance row, with Python's standard library alone."""
+    table = litellm_plugin.Table(folder)
+    assert [table.choose(row["vector"]) for row in table.conformance] == [
+        row["model"] for row in table.conformance
+    ]
+
+
+def test_the_litellm_plugin_refuses_another_encoder(folder):
+    """One known vector is asked for before the first decision."""
+    right, wrong = (litellm_plugin.Classifier(folder) for _ in range(2))
+    known = next(row for row in right.table.conformance if row["text"])
+    chat = [{"role": "user", "content": known["text"]}]
+    context = SimpleNamespace(structured_messages=chat, raw_messages=chat)
+
+    async def encode(_text):
+        return known["vector"]
+
+    async def negate(_text):
+        return [-number for number in known["vector"]]
+
+    right.embed, wrong.embed = encode, negate
+    assert asyncio.run(right.classify(context)) == known["model"]
+    with pytest.raises(ValueError, match="serves another encoder than hash:"):
+        asyncio.run(wrong.classify(context))
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
+        [{"role": "system", "content": "s"}, {"role": "user", "content": [{"text": "a"}, "b"]}],
+        [{"role": "assistant", "content": "b"}, {"role": "developer", "content": "d"}],
+        [{"role": "user", "content": None}],
+        [],
+    ],
+)
+def test_the_litellm_plugin_encodes_the_same_text_of_a_chat(messages):
+    """It has its own copy of the rule, since it runs where this package is not."""
+    expected = routing_text(messages) if messages else ""
+    assert litellm_plugin.routing_text(messages) == expected
 
 
 def test_no_prompt_leaves_the_store(folder):

@@ -19,7 +19,7 @@ from pipeline.rows import open_source, read_chunks
 from profiles.errors import InputFileError, SchemaError, UsageError
 
 
-def decide(texts):
+def decide(texts, lines=()):
     """Long prompts go to `large`; the cost of `small` is unknown."""
     is_long = [len(text) > 5 for text in texts]
     return pl.DataFrame(
@@ -28,9 +28,13 @@ def decide(texts):
             "domain": ["=maths" if long else None for long in is_long],
             "confidence": 0.5,
             "expected_quality": 0.75,
+            "quality_lo": 0.5,
+            "quality_hi": None,
             "expected_cost_usd": [0.25 if long else None for long in is_long],
             "fallback": ["small" if long else "large" for long in is_long],
+            "fallbacks": [["small", "tiny"] if long else [] for long in is_long],
             "reason": "test",
+            "propensity": 1.0,
             "table_version": 3,
         },
         schema=RECEIPT,
@@ -181,7 +185,7 @@ def test_request_bodies_are_routed_by_their_chat(tmp_path):
     body = {"model": "x", "messages": [{"role": "user", "content": "Write a poem"}]}
     source = write(tmp_path / "in.jsonl", json.dumps({"custom_id": "1", "body": body}))
     seen = []
-    route_file(source, tmp_path / "o.jsonl", lambda texts: seen.extend(texts) or decide(texts))
+    route_file(source, tmp_path / "o.jsonl", lambda texts, _: seen.extend(texts) or decide(texts))
     assert seen == ["Write a poem"]
 
 
@@ -304,7 +308,8 @@ def test_json_that_fits_no_column_type_is_refused_for_parquet(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "broken", [lambda texts: decide(texts).drop("reason"), lambda texts: decide([*texts, "x"])]
+    "broken",
+    [lambda texts, _: decide(texts).drop("reason"), lambda texts, _: decide([*texts, "x"])],
 )
 def test_receipts_must_be_complete(tmp_path, broken):
     """One row per text, with every column."""

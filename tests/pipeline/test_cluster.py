@@ -10,6 +10,7 @@ from pipeline.cluster import (
     cluster_prompts,
     stabilities,
     sweep_sizes,
+    with_copies,
 )
 
 SIZES = (30, 12, 20)
@@ -145,3 +146,21 @@ def test_separated_blobs_are_stable():
     found = cluster_prompts(points, min_cluster_sizes=(5, 40), methods=["eom", "leaf"])
     assert stabilities(points, found, n_draws=2, seed=0)[0] == pytest.approx(1.0)
     assert stabilities(points, [], n_draws=2, seed=0).shape == (0,)
+
+
+def test_copies_follow_their_representative():
+    """By hand: rows 0 and 1 are a cluster, row 2 is noise sent five times, row 3 once."""
+    of_four = Clustering(cluster_ids=np.array([0, 0, -1, -1]), min_cluster_size=5, validity=0.5)
+    place_of = np.array([0, 1, 2, 2, 2, 2, 2, 3, 0])
+    found = with_copies(of_four, place_of, np.eye(4, dtype=np.float32))
+    assert found.cluster_ids.tolist() == [1, 1, 0, 0, 0, 0, 0, -1, 1]
+    assert found.unclustered_share == pytest.approx(1 / 9)
+
+
+@pytest.mark.parametrize(("cosine", "expected"), [(0.95, [0] * 6), (0.8, [-1] * 6)])
+def test_alike_templates_are_one_cluster(cosine, expected):
+    """Two templates sent three times each are six prompts of one kind only if they are alike."""
+    vectors = np.array([[1, 0], [cosine, np.sqrt(1 - cosine**2)]], dtype=np.float32)
+    of_two = Clustering(cluster_ids=np.array([-1, -1]), min_cluster_size=5, validity=0.5)
+    found = with_copies(of_two, np.array([0, 0, 0, 1, 1, 1]), vectors)
+    assert found.cluster_ids.tolist() == expected

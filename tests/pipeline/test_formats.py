@@ -9,7 +9,8 @@ from profiles.errors import InputFileError, UsageError
     [
         (b"PAR1", "x.csv", "parquet"), (b"a,b", "x", "csv"), (b"a\tb", "x.tsv", "csv"),
         (b' {"a": 1}', "x", "jsonl"), (b"\xef\xbb\xbf{", "x.txt", "jsonl"),
-        (b"[1],2", "a.csv", "csv"),
+        (b"[1],2", "a.csv", "csv"), (b"[{}]", "x.txt", "json"), (b'{"a": [\n1]}', "x", "json"),
+        (b'{"a": 1,\n', "x.jsonl", "jsonl"), (b'{"a": 1}\n{', "x.json", "jsonl"),
     ],
 )  # fmt: skip
 def test_content_tells_before_the_name(head, name, kind):

@@ -59,11 +59,11 @@ def test_no_prompts_have_no_labels():
     assert label_clusters([], np.zeros((0, 2), np.float32), np.zeros(0, np.int64)) == ()
 
 
-def test_nothing_in_common_is_unnamed():
-    """A cluster without a word said twice is called unnamed, and still has members."""
+def test_nothing_in_common_is_a_quote():
+    """A cluster without a word said twice is called after its medoid."""
     texts = ["one", "two", "three", "four", "five"]
     (label,) = label_clusters(texts, VECTORS, np.zeros(5, dtype=np.int64))
-    assert (label.name, label.phrases) == ("unnamed", ())
+    assert (label.name, label.phrases) == ("like “five”", ())
     assert len(label.exemplars) == 5
 
 
@@ -80,3 +80,12 @@ def test_other_scripts_have_names():
     first, second = label_clusters(texts, VECTORS[:4], np.array([0, 0, 1, 1]))
     assert "φόρος" in first.name
     assert "σούπα" in second.name
+
+
+def test_a_name_that_fits_few_is_a_quote():
+    """One phrase in a tenth of the prompts does not tell what the others ask."""
+    texts = ["why is\nthe sky blue"] + [f"ask{n} about{n}" for n in range(17)] + ["red kite"] * 2
+    vectors = np.tile(np.array([0.6, 0.8], dtype=np.float32), (20, 1))
+    ids = np.zeros(20, dtype=np.int64)
+    (label,) = label_clusters(texts, vectors, ids)
+    assert (label.name, label.phrases) == ("like “why is the sky blue”", ("red kite",))

@@ -27,7 +27,7 @@ def route(quality, cost_usd, value=1.0, *, allowed=True):
     made = estimates(quality, cost_usd)
     utility = np.where(allowed, utilities(made, quality_value_usd=value), -np.inf)
     chosen = best_columns(utility, made.cost_usd)
-    runner_up = next_best(utility, made.cost_usd, chosen)
+    runner_up = next_best(utility, made.cost_usd, chosen[:, None])
     return SimpleNamespace(chosen=chosen, runner_up=runner_up)
 
 
@@ -77,7 +77,7 @@ def test_unknown_costs_come_last_in_ties():
 def test_an_unknown_cost_is_not_free():
     """Where cost counts, a model of unknown cost is never chosen, not even as runner-up."""
     found = route([1, 0.25], [NAN, 5.0])
-    assert (found.chosen.item(), found.runner_up.item()) == (1, 1)
+    assert (found.chosen.item(), found.runner_up.item()) == (1, -1)
 
 
 def test_an_unknown_quality_is_not_zero_nor_one():

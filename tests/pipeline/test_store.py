@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 from pipeline.store import SCHEMA_VERSION, Store
 from profiles.errors import SchemaError, StoreError
-from profiles.tables import MEMBER_SETS, PROMPTS, STORED, VECTORS
+from profiles.tables import IMPORTS, MEMBER_SETS, PROMPTS, STORED, VECTORS
 
 VALUES = {
     pl.String(): ["a", "ü–\n🐑", "'; DROP TABLE prompts; --"],
@@ -288,3 +288,14 @@ def test_float32_lists_survive_exactly(store):
     )
     store.append((VECTORS, frame))
     assert store.read(VECTORS)["vector"][0].to_list() == frame["vector"][0].to_list()
+
+
+def test_an_interrupt_inside_a_query_is_an_interrupt(tmp_path):
+    """DuckDB takes the signal itself; it must not look like an error."""
+    store = Store(path=tmp_path / "store.duckdb")
+    store.append((IMPORTS, IMPORTS.empty()))
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        store.query("SELECT sum(hash(a.range + b.range)) FROM range(1000000) a, range(1000000) b")
+    timer.join()

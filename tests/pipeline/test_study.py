@@ -144,6 +144,11 @@ def test_a_policy_is_the_same_on_the_command_line():
         assert read[-1] == policy
 
 
+def test_prices_of_a_day_are_asked_for_again():
+    """A table at list prices is built again at those of the same day."""
+    assert as_arguments(Policy(priced_on="2026-12-01")) == ["--on", "2026-12-01", "--reprice"]
+
+
 def test_a_policy_is_read_as_it_was_saved():
     """Lists of JSON are tuples again, also inside."""
     assert read_policy('{"max_share": [["b", 0.5]], "deny": ["c"]}') == Policy(

@@ -16,6 +16,7 @@ from pipeline.table import (
     table_diff,
 )
 from pipeline.terms import Limits, Terms
+from profiles.interval import beta_interval
 from profiles.tables import BUCKETS, RECEIPT, TABLE_ENTRIES, conform
 from tests.support import NAN, outcomes_of
 
@@ -45,6 +46,7 @@ MODEL = RoutingModel(
     cost_usd=np.tile([0.3, 0.1], (3, 1)),
     latency_s=np.full((3, 2), NAN),
     advantage_sd=np.tile([0.0, 0.01], (3, 1)),
+    n_outcomes=np.tile([25.0, 16.0], (3, 1)),
 )
 VECTORS = np.eye(3, dtype=np.float32)
 """One prompt of each domain, and one unlike both."""
@@ -91,8 +93,41 @@ def test_receipts_by_hand():
     assert found["confidence"][:2].to_list() == pytest.approx([share, share])
     assert found["expected_quality"][1] == pytest.approx(0.8 * share + 0.3 * (1 - share))
     assert found["expected_cost_usd"].to_list() == pytest.approx([0.3, 0.1, 0.3])
+    assert found["fallbacks"].to_list() == [["small"], ["large"], ["small"]]
+    assert found["propensity"].to_list() == [1.0] * 3
     assert found["table_version"].to_list() == [3, 3, 3]
     assert dict(found.schema) == dict(RECEIPT)
+
+
+def test_the_interval_of_quality_is_of_the_outcomes_behind_it():
+    """0.9 of 25 outcomes and 0.8 of 16: the beta intervals of those; fewer are wider."""
+    found = receipts(VECTORS, MODEL)
+    lo, hi = beta_interval(np.array([0.9]), np.array([25.0]))
+    assert found["quality_lo"][2] == pytest.approx(lo.item())
+    assert found["quality_hi"][2] == pytest.approx(hi.item())
+    fewer = receipts(VECTORS, replace(MODEL, n_outcomes=np.full((3, 2), 2.0)))
+    assert (fewer["quality_hi"] - fewer["quality_lo"] > found["quality_hi"] - lo.item()).all()
+    none = receipts(VECTORS, replace(MODEL, n_outcomes=np.zeros((3, 2))))
+    assert none["quality_lo"].null_count() == none["quality_hi"].null_count() == 3
+
+
+def test_fallbacks_are_in_the_order_of_their_worth():
+    """Of four models the other three, best first; one beyond the limits is none of them."""
+    wide = replace(
+        MODEL,
+        model_ids=("large", "poor", "small", "tiny"),
+        terms=replace(
+            TERMS, surcharge=np.zeros(4), limits=Limits(min_quality=0.2), quality_value_usd=np.inf
+        ),
+        quality=np.tile([0.9, 0.1, 0.5, 0.7], (3, 1)),
+        cost_usd=np.ones((3, 4)),
+        latency_s=np.full((3, 4), NAN),
+        advantage_sd=np.zeros((3, 4)),
+        n_outcomes=np.ones((3, 4)),
+    )
+    found = receipts(VECTORS, wide)
+    assert found["fallback"].to_list() == ["tiny"] * 3
+    assert found["fallbacks"].to_list() == [["tiny", "small"]] * 3
 
 
 def test_every_receipt_says_why():

@@ -1,6 +1,6 @@
 import json
 
-from tests.support import run_command, use_fake_encoder
+from tests.support import run_command, skip_umap, story, use_fake_encoder
 
 
 def test_discover_prints_the_sweep(run):
@@ -56,3 +56,49 @@ def test_nothing_to_discover_is_no_traceback(capsys, tmp_path, monkeypatch):
     assert (code, out) == (1, "")
     assert "promptshed import FILE" in err
     assert not (tmp_path / "none.duckdb").exists()
+
+
+def test_a_language_model_may_name_the_clusters(run, endpoint_server, monkeypatch):
+    """It gets exemplars and says so; the phrases stay candidates; asked again, nothing changes."""
+    monkeypatch.setenv("PROMPTSHED_API_KEY", "k1")
+    endpoint_server.answers = lambda text: (200, text.split()[3].title())
+    where = ("--name-endpoint", endpoint_server.url, "--name-model", "tiny")
+    before = json.loads(run("discover", "--json")[1])["clusters"]
+    code, out, err = run("discover", "--json", *where)
+    assert code == 0
+    assert f"Sending a few prompts of each cluster to {endpoint_server.url}" in err
+    assert "3 clusters have another name now" in err
+    after = json.loads(out)["clusters"]
+    assert {cluster["name"] for cluster in after} == {"Python", "Kitchen", "Law"}
+    assert [c["names"][0] for c in after] == [c["name"] for c in before]
+    assert endpoint_server.seen[0][1]["Authorization"] == "Bearer k1"
+    assert json.loads(run("discover", "--json", *where)[1])["clusters"] == after
+
+
+def test_a_model_that_names_needs_an_address(run):
+    """One option without the other is a usage error."""
+    code, _, err = run("discover", "--name-model", "tiny")
+    assert (code, "Naming needs both" in err) == (2, True)
+
+
+def test_a_dead_endpoint_leaves_the_run(run):
+    """The clusters keep their phrases, and the message says what failed."""
+    code, _, err = run("discover", "--name-endpoint", "http://127.0.0.1:9", "--name-model", "m")
+    assert code == 1
+    assert "cannot be reached" in err
+    assert len(json.loads(run("domains", "list", "--json")[1])["waiting"]) == 3
+
+
+def test_what_was_not_clustered_is_told(capsys, tmp_path, monkeypatch):
+    """Copies and prompts above the cap, with the share that goes where clustering puts it."""
+    use_fake_encoder(monkeypatch)
+    skip_umap(monkeypatch)
+    source, store = tmp_path / "in.csv", ("--store", tmp_path / "store.duckdb")
+    lines = [p.text for p in story(60)] + [f"Where is order {n}?" for n in range(40)]
+    source.write_text("prompt\n" + "\n".join(lines), encoding="utf-8")
+    run_command(capsys, "import", source, *store)
+    err = run_command(capsys, "discover", *store)[2]
+    assert "39 near-duplicates went with the prompt they repeat" in err
+    err = run_command(capsys, "discover", "--cap", 100, *store)[2]
+    assert "120 prompts above the cap went into the clusters of a sample of 100" in err
+    assert "go where clustering has put them" in err

@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 
+from pipeline.exports.registry import MUST, PROJECTIONS
 from tests.support import run_command, story, story_store, use_fake_encoder
 
 
@@ -36,15 +37,58 @@ def test_the_current_table_is_exported(run, tmp_path):
         assert not any(text in path.read_bytes() for text in texts)
 
 
-@pytest.mark.parametrize("form", ["csv", "litellm", "openrouter", "portkey", "envoy"])
+WITHOUT = [name for name, each in PROJECTIONS.items() if each.exemplars != MUST]
+WITH = [name for name, each in PROJECTIONS.items() if each.exemplars is not None]
+
+
+def contents(folder):
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("form", WITHOUT)
 def test_other_formats_say_what_they_lose(run, tmp_path, form):
-    """One file without any prompt; the loss is told on standard error."""
+    """No file holds any prompt; the loss is told on standard error."""
     code, out, err = run("--to", form, "-o", tmp_path / "table")
     assert code == 0
-    (path,) = (tmp_path / "table").iterdir()
-    assert out.strip() == str(path)
-    assert "What is lost: " in err
-    assert not any(prompt.text in path.read_text() for prompt in story(12))
+    assert sorted(out.split()) == sorted(str(path) for path in (tmp_path / "table").iterdir())
+    assert "no prompt text is in it. What is lost: " in err
+    assert not any(prompt.text.encode() in contents(tmp_path / "table") for prompt in story(12))
+
+
+@pytest.mark.parametrize("form", WITH)
+def test_exemplars_leave_only_on_request(run, tmp_path, form):
+    """In full as they were logged; redacted without a digit; the message says which."""
+    full = run("--to", form, "-o", tmp_path / "full", "--exemplars", "full")
+    masked = run("--to", form, "-o", tmp_path / "masked", "--exemplars", "redacted")
+    assert (full[0], masked[0]) == (0, 0)
+    assert "holds logged prompts as they are" in full[2]
+    assert "holds masked prompts: read them" in masked[2]
+    texts = [prompt.text for prompt in story(12)]
+    assert sum(text.encode() in contents(tmp_path / "full") for text in texts) >= 3
+    assert not any(text.encode() in contents(tmp_path / "masked") for text in texts)
+
+
+@pytest.mark.parametrize("form", sorted(set(PROJECTIONS) - set(WITHOUT)))
+def test_a_format_that_needs_exemplars_refuses_to_do_without(run, tmp_path, form):
+    """The error names the option, and formats that need none."""
+    code, _, err = run("--to", form, "-o", tmp_path / "table")
+    assert code == 2
+    assert "--exemplars redacted or --exemplars full" in err
+    assert not (tmp_path / "table").exists()
+
+
+def test_a_format_without_a_place_for_exemplars_refuses_them(run, tmp_path):
+    """Nothing is asked for in vain."""
+    code, _, err = run("--to", "csv", "-o", tmp_path / "table", "--exemplars", "full")
+    assert code == 2
+    assert "no place for examples" in err
+
+
+def test_the_plugin_comes_with_the_artefact_it_reads(run, tmp_path):
+    """One folder is all that LiteLLM needs."""
+    run("--to", "litellm-plugin", "-o", tmp_path / "table")
+    names = {path.name for path in (tmp_path / "table").iterdir()}
+    assert names >= {"config.yaml", "litellm_plugin.py", "routing_table.json", "conformance.jsonl"}
 
 
 @pytest.mark.parametrize(

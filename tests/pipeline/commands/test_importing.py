@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -162,3 +163,26 @@ def test_a_store_that_is_none_is_refused(capsys, tmp_path):
     assert code == 1
     assert "name another one with --store" in err
     assert (tmp_path / "store").read_text().startswith("not a store")
+
+
+FILES = Path(__file__).parents[1] / "readers" / "files"
+
+
+def test_calls_and_their_scores_are_one_import(run, store):
+    """Named in one command in any order; the format is told, and what was left out is counted."""
+    code, _, err = run(FILES / "langfuse_scores.jsonl", FILES / "langfuse.jsonl")
+    assert code == 0
+    assert "format: Langfuse observations and scores (--from langfuse" in err
+    assert "left out: 1 calls that failed" in err
+    assert sorted(store.read(OUTCOMES)["quality"]) == [0.0, 0.8]
+    assert store.count(IMPORTS) == 1
+
+
+def test_the_format_the_score_and_the_model_can_be_given(run, store):
+    """`--from` forces a format; a file that cannot be of it is refused."""
+    options = ("--from", "lm-eval", "--score", "exact_match,strict", "--model", "mine")
+    assert run(FILES / "lm_eval_samples.jsonl", *options)[0] == 0
+    assert set(store.read(OUTCOMES)["model_id"]) == {"mine"}
+    code, _, err = run(FILES / "arena.csv", "--from", "langfuse_scores")
+    assert (code, "--from" in err) == (2, True)
+    assert run(FILES / "arena.csv", "--from", "otel")[0] == 1

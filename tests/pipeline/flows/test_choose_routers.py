@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
+from pipeline.endpoint import Endpoint
 from pipeline.estimators.knn import NearestNeighbours
 from pipeline.flows import routers
 from pipeline.flows.routers import DEFAULT_ROUTERS, choose_routers, references_of, tags_of
 from pipeline.flows.training import read_training_data
 from pipeline.ingest import read_file
 from pipeline.store import Store
-from pipeline.tagger import Endpoint
 from profiles.errors import NotReadyError, UsageError
 from tests.support import HashEncoder, story, story_csv, story_store
 

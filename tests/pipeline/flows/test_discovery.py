@@ -1,11 +1,14 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
-from pipeline.config import ClusterConfig, DiscoverConfig
+from pipeline.config import ClusterConfig, DiscoverConfig, ProjectConfig
 from pipeline.flows.discovery import discover, latest_run, sweep
 from pipeline.ingest import read_file
+from pipeline.prompt_text import prompt_id_of
 from pipeline.store import Store
 from profiles.errors import NotReadyError
 from profiles.tables import CLUSTERS, MEMBERS, PROMPTS, RUNS, VECTORS
@@ -125,3 +128,73 @@ def test_the_run_asked_for_last_is_shown(store):
     discover(store, HashEncoder(), DiscoverConfig())
     assert latest_run(store) == first
     assert store.count(RUNS) == 2
+
+
+TEMPLATE = " ".join(f"clause {name}" for name in "abcdefghijklmnopqrst")
+
+
+def copies(n):
+    """Return one template many times, each with a number and one of a few words of its own."""
+    names = ("ann", "bob", "cid", "dan", "eve")
+    return [f"Dear {names[i % 5]} {TEMPLATE} on day {i}" for i in range(n)]
+
+
+def groups_of(store, run_id):
+    return dict(store.read(MEMBERS, run_id=run_id)["prompt_id", "cluster_id"].iter_rows())
+
+
+def test_a_repeated_template_is_one_cluster(tmp_path):
+    """500 near-copies among 300 prompts are one cluster, and the others as without them."""
+    others = story(100)
+    lines = [p.text for p in others]
+    alone = store_of(tmp_path, "prompt\n" + "\n".join(lines), "alone.csv")
+    among = store_of(tmp_path, "prompt\n" + "\n".join(lines + copies(500)), "among.csv")
+    before = groups_of(alone, discover(alone, HashEncoder(), DiscoverConfig()))
+    run_id = discover(among, HashEncoder(), DiscoverConfig())
+    after = groups_of(among, run_id)
+    assert len({after[prompt_id_of(text)] for text in copies(500)}) == 1
+    ids = [id_of(p) for p in others]
+    assert adjusted_rand_score([before[i] for i in ids], [after[i] for i in ids]) == 1.0
+    n_alike = alone.read(RUNS)["n_copies"].item()
+    run = among.read(RUNS, run_id=run_id).row(0, named=True)
+    assert (run["n_prompts"], run["n_copies"], run["n_extended"]) == (800, 499 + n_alike, 0)
+    assert among.read(CLUSTERS, run_id=run_id)["n_prompts"].max() == 500
+    places = among.read(MEMBERS, run_id=run_id).filter(
+        pl.col("prompt_id").is_in([prompt_id_of(text) for text in copies(500)])
+    )
+    assert places["x"].n_unique() == 1
+
+
+def test_above_the_cap_a_sample_is_clustered(tmp_path):
+    """Every prompt is placed, the topics are found, and how well the rest went is told."""
+    store = store_of(tmp_path, story_csv(story(100)))
+    run_id = discover(store, HashEncoder(), DiscoverConfig(cap=120))
+    run = store.read(RUNS, run_id=run_id).row(0, named=True)
+    assert (run["n_prompts"], run["n_copies"], run["n_extended"]) == (300, 4, 180)
+    assert 0.5 < run["agreement_lo"] < run["agreement"] <= 1.0
+    group_of = groups_of(store, run_id)
+    topics = [p.topic for p in story(100)]
+    found = [group_of[id_of(p)] for p in story(100)]
+    assert adjusted_rand_score(topics, found) > 0.9
+    assert store.read(CLUSTERS, run_id=run_id)["n_prompts"].sum() == sum(f >= 0 for f in found)
+
+
+def test_another_seed_is_another_sample(tmp_path):
+    """The sample is drawn by a hash of the prompts and the seed."""
+    store = store_of(tmp_path, story_csv(story(100)))
+    runs = [
+        discover(store, HashEncoder(), DiscoverConfig(cap=120, project=ProjectConfig(seed=seed)))
+        for seed in (0, 1)
+    ]
+    first, second = (store.read(MEMBERS, run_id=run_id) for run_id in runs)
+    assert first["prompt_id"].to_list() == second["prompt_id"].to_list()
+    assert not first["x"].equals(second["x"])
+
+
+def test_clusters_know_their_groups(store):
+    """Each has two, the finer one first, with names."""
+    run_id = discover(store, HashEncoder(), DiscoverConfig())
+    parents = store.read(CLUSTERS, run_id=run_id)["parents"].to_list()
+    assert [len(groups) for groups in parents] == [2, 2, 2]
+    assert all(name for groups in parents for name in groups)
+    assert len({groups[0] for groups in parents}) == 2

@@ -11,7 +11,7 @@ from pipeline.commands import exporting
 from pipeline.config import Policy
 from pipeline.flows.curation import domains_from_labels
 from pipeline.flows.evaluation import evaluate_store, score_holdout
-from pipeline.flows.routing import decider
+from pipeline.flows.routing import load_router
 from pipeline.flows.tables import build_table, load_model, publish_table
 from pipeline.ingest import read_file
 from pipeline.store import Store
@@ -65,7 +65,7 @@ def test_the_stack_is_stored_with_its_table_and_read_back(store):
     """What routes later is what was fitted, and it tells the topics apart."""
     version = build_table(store, FakeEncoder(), Policy(quality_value_usd=1.0))
     assert store.read(ROUTERS)["table_version"].to_list() == [version]
-    receipts = decider(store, FakeEncoder(), version)(list(TEST.prompts.texts))
+    receipts = load_router(store, FakeEncoder(), version).decide(list(TEST.prompts.texts))
     assert receipts.schema == RECEIPT
     right = np.array(MODEL_IDS[:2])[TEST.topic] == receipts["model"].to_numpy()
     assert right.mean() > 0.9
@@ -78,9 +78,9 @@ def test_receipts_show_the_estimates_of_the_stack_clipped(store):
     version = build_table(store, FakeEncoder(), Policy(quality_value_usd=1.0))
     _, model = load_model(store, version)
     texts = list(TEST.prompts.texts)
-    by_stack = decider(store, FakeEncoder(), version)(texts)
+    by_stack = load_router(store, FakeEncoder(), version).decide(texts)
     table = build_table(store, FakeEncoder(), Policy(quality_value_usd=1.0, router="table"))
-    by_table = decider(store, FakeEncoder(), table)(texts)
+    by_table = load_router(store, FakeEncoder(), table).decide(texts)
     for column in ("domain", "confidence"):
         assert by_stack[column].to_list() == by_table[column].to_list()
     assert by_stack["expected_quality"].to_list() != by_table["expected_quality"].to_list()
@@ -104,10 +104,10 @@ def test_a_model_without_a_known_cost_gets_a_null_and_is_not_chosen(store):
     )
     store.upsert((OUTCOMES, blank))
     priced = build_table(store, FakeEncoder(), Policy(quality_value_usd=1.0))
-    receipts = decider(store, FakeEncoder(), priced)(list(TEST.prompts.texts))
+    receipts = load_router(store, FakeEncoder(), priced).decide(list(TEST.prompts.texts))
     assert "poem-model" not in set(receipts["model"])
     free = build_table(store, FakeEncoder(), Policy(quality_value_usd=float("inf")))
-    receipts = decider(store, FakeEncoder(), free)(list(TEST.prompts.texts))
+    receipts = load_router(store, FakeEncoder(), free).decide(list(TEST.prompts.texts))
     chosen = receipts.filter(model="poem-model")
     assert chosen.height > 0
     assert chosen["expected_cost_usd"].null_count() == chosen.height
@@ -124,7 +124,7 @@ def test_holdout_scores_the_router_that_routes(store, tmp_path):
     score = score_holdout(store, encoder, holdout, versions)
     shares = {row.name: row.calls for row in score.scores}
     for name, version in versions.items():
-        routed = decider(store, encoder, version)(list(TEST.prompts.texts))
+        routed = load_router(store, encoder, version).decide(list(TEST.prompts.texts))
         assert shares[name]["maths-model"] == pytest.approx(
             (routed["model"] == MODEL_IDS[0]).mean()
         )

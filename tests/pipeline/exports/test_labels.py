@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 import yaml
 
-from pipeline.projections import PROJECTIONS, label_map
+from pipeline.exports.label_map import label_map
+from pipeline.exports.registry import PROJECTIONS
 from profiles.errors import UsageError
 from profiles.profile import UNASSIGNED
 from profiles.tables import BUCKETS, TABLE_ENTRIES
@@ -35,7 +36,8 @@ def table(ids=IDS, names=NAMES, chains=CHAINS):
 
 
 def written(name, **parts):
-    return PROJECTIONS[name].write(table(**parts))
+    (content,) = PROJECTIONS[name].write(table(**parts)).values()
+    return content
 
 
 def test_chains_are_in_the_order_of_rank():
@@ -102,7 +104,22 @@ def test_envoy_refuses_more_rules_than_a_route_may_have():
         written("envoy", ids=ids, names=ids, chains=[[f"m{i}"] for i in range(16)])
 
 
-@pytest.mark.parametrize("name", PROJECTIONS)
+LABELS = ["csv", "yaml", "litellm", "openrouter", "portkey", "envoy"]
+
+
+@pytest.mark.parametrize("name", LABELS)
 def test_one_model_and_no_domain_is_a_table_too(name):
     """The least table has the unassigned bucket and one model."""
     assert "only" in written(name, ids=[UNASSIGNED], names=[UNASSIGNED], chains=[["only"]])
+
+
+def test_parquet_and_yaml_hold_what_csv_does():
+    """With types, and unknown as null."""
+    frame = pl.read_parquet(io.BytesIO(written("parquet")))
+    assert frame.select("domain_id", "rank", "model_id").rows()[:2] == [
+        ("dom-1", 1, "small"),
+        ("dom-1", 2, "large"),
+    ]
+    first = yaml.safe_load(written("yaml"))["domains"][0]
+    assert (first["domain_id"], first["name"]) == ("dom-1", "maths")
+    assert first["models"][0] == {"model": "small", "quality": 0.5, "cost_usd": None}

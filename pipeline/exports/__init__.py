@@ -1,0 +1,1 @@
+"""The routing table in other services' formats; each says what it cannot carry."""

@@ -1,0 +1,226 @@
+"""`promptshed run` against a loopback server that fails as it is told to."""
+
+import json
+import threading
+import time
+from collections import Counter, defaultdict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import polars as pl
+import pytest
+
+from pipeline.batch import route_file
+from pipeline.flows.running import _Pace
+from pipeline.resuming import part_path
+from pipeline.store import Store
+from profiles.tables import OUTCOMES
+from tests.pipeline.test_batch import decide
+from tests.support import run_command
+
+pytest.importorskip("openai")
+
+PROMPTS = ["Write a poem", "Hi", "", "Tell a story", "Sing a song"]
+MODELS_FILE = """
+source_url: test
+checked_on: 2026-11-23
+models:
+  - {model_id: large, prices: [{price_in_usd_per_mtok: 1000, price_out_usd_per_mtok: 1000}]}
+  - {model_id: small, prices: [{price_in_usd_per_mtok: 100, price_out_usd_per_mtok: 100}]}
+  - {model_id: tiny, prices: [{price_in_usd_per_mtok: 100, price_out_usd_per_mtok: 100}]}
+"""
+
+
+class Scripted(BaseHTTPRequestHandler):
+    """Answers each prompt by its script, one entry for each call; then, or without one, "Fine."."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        prompt, model = body["messages"][-1]["content"], body["model"]
+        server = self.server
+        with server.lock:
+            number = server.n_calls[prompt]
+            server.n_calls[prompt] += 1
+            server.seen.append((prompt, model, time.monotonic(), self.headers["Authorization"]))
+        script = server.scripts[prompt]
+        self.answer(script[number] if number < len(script) else "Fine.", model)
+
+    def answer(self, what, model):
+        status, headers = 200, {}
+        if isinstance(what, int):
+            status, text = what, json.dumps({"error": {"message": "scripted"}})
+            headers = {"Retry-After": "0.3"} if what == 429 else {}
+        elif what == "malformed":
+            text = '{"choices": ['
+        elif what == "slow":
+            time.sleep(1.0)
+            text = "{}"
+        else:
+            choice = {"index": 0, "finish_reason": "stop", "message": {"content": what}}
+            usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+            text = json.dumps({"model": model, "choices": [choice], "usage": usage})
+        data = text.encode()
+        self.send_response(status)
+        for name, value in {**headers, "Content-Type": "application/json"}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        try:
+            self.wfile.write(data)
+        except BrokenPipeError:
+            self.close_connection = True
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server():
+    found = ThreadingHTTPServer(("127.0.0.1", 0), Scripted)
+    found.lock, found.n_calls, found.seen = threading.Lock(), Counter(), []
+    found.scripts = defaultdict(list)
+    threading.Thread(target=found.serve_forever, daemon=True).start()
+    yield found
+    found.shutdown()
+    found.server_close()
+
+
+@pytest.fixture
+def run(server, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PROMPTSHED_API_KEY", "secret-key")
+    monkeypatch.setattr("pipeline.calling.Caller.pause_s", 0.01)
+    lines = [json.dumps({"n": number, "prompt": text}) for number, text in enumerate(PROMPTS)]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "m.yml").write_text(MODELS_FILE, encoding="utf-8")
+    (tmp_path / "t.yml").write_text("max_tokens: 10\n", encoding="utf-8")
+    route_file("in.jsonl", "routed.jsonl", decide)
+
+    def run(*options):
+        url = f"http://127.0.0.1:{server.server_port}/v1"
+        return run_command(
+            capsys, "run", "routed.jsonl", "-o", "answers.jsonl", "--base-url", url,
+            "--store", "s.duckdb", "--models-file", "m.yml", "--request", "t.yml",
+            "--json", "--timeout-s", "0.5", *options,
+        )  # fmt: skip
+
+    return run
+
+
+def answers(tmp_path):
+    text = (tmp_path / "answers.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_every_row_is_answered_in_order(run, server, tmp_path):
+    """Answers, calls and outcomes; a row without a model has none."""
+    code, out, err = run()
+    assert code == 3  # the empty prompt
+    found = json.loads(out)
+    assert [found[k] for k in ("n_rows", "n_answered", "n_failed", "n_new")] == [5, 4, 1, 4]
+    rows = answers(tmp_path)
+    assert [row["n"] for row in rows] == [0, 1, 2, 3, 4]
+    assert [row["answer"] for row in rows] == ["Fine.", "Fine.", None, "Fine.", "Fine."]
+    assert rows[2]["problem"] == "no model"
+    outcomes = Store(path=tmp_path / "s.duckdb").read(OUTCOMES)
+    assert outcomes["n_tokens_in"].to_list() == [3] * 4
+    large = outcomes.filter(model_id="large")
+    assert large["cost_usd"].to_list() == pytest.approx([0.005] * 3)
+    assert large["propensity"].to_list() == [1.0] * 3
+    assert outcomes["latency_s"].min() > 0
+    assert {key for *_, key in server.seen} == {"Bearer secret-key"}
+    everything = out + err + (tmp_path / "answers.jsonl").read_text(encoding="utf-8")
+    jobs = "".join(path.read_text() for path in (tmp_path / "s.duckdb.jobs").glob("*"))
+    assert "secret-key" not in everything + jobs
+    assert json.loads(run()[1])["n_new"] == 0
+
+
+def test_what_passes_is_tried_again(run, server, tmp_path):
+    """429 waits as long as it says; 500, a timeout and malformed JSON are tried again."""
+    server.scripts |= {
+        "Write a poem": [429, "Verse."],
+        "Hi": [500, 503, "Hello."],
+        "Tell a story": ["slow", "Once."],
+        "Sing a song": ["malformed", "La."],
+    }
+    run()
+    rows = answers(tmp_path)
+    assert [row["answer"] for row in rows] == ["Verse.", "Hello.", None, "Once.", "La."]
+    assert all(len(row["calls"]) == 1 for row in rows if row["answer"])
+    times = [at for prompt, _, at, _ in server.seen if prompt == "Write a poem"]
+    assert times[1] - times[0] >= 0.3
+
+
+def test_what_fails_goes_to_the_next_model(run, server, tmp_path):
+    """400 at once, refusals and empty answers by the check; the last answer stays."""
+    server.scripts |= {
+        "Write a poem": [400, "Verse."],
+        "Tell a story": ["", "I'm sorry, I can't.", "Once."],
+        "Sing a song": ["", "", ""],
+    }
+    code, out, _ = run()
+    found = json.loads(out)
+    assert (code, found["n_failed"], found["n_escalated"]) == (3, 2, 3)
+    rows = answers(tmp_path)
+    assert [call["model"] for call in rows[0]["calls"]] == ["large", "small"]
+    assert rows[0]["calls"][0]["problem"].startswith("status 400")
+    assert (rows[3]["answer_model"], rows[3]["answer"]) == ("tiny", "Once.")
+    assert (rows[4]["answer"], rows[4]["problem"]) == ("", "empty answer")
+    outcomes = Store(path=tmp_path / "s.duckdb").read(OUTCOMES)
+    assert outcomes.height == 1 + 1 + 3 + 3
+    assert outcomes.filter(pl.col("propensity").is_not_null()).height == 3
+
+
+def test_the_cap_is_never_exceeded_and_a_higher_one_goes_on(run, server, tmp_path):
+    """A call that might exceed it is not made; the run stops, keeps its answers and goes on."""
+    chat = [{"role": "user", "content": PROMPTS[0]}]
+    body = {"model": "large", "messages": chat, "max_completion_tokens": 10}
+    cap = 0.001 * (len(json.dumps(body)) + 10) + 0.001  # one call to large at most, and a little
+    code, _, err = run("--max-usd", f"{cap:.6f}", "--tries", "1")
+    assert code == 1
+    assert "a higher --max-usd with --resume goes on" in err
+    n_done = len(part_path(tmp_path / "answers.jsonl").read_bytes().splitlines())
+    assert 0 < n_done < 5
+    n_calls = len(server.seen)
+    code, out, _ = run("--max-usd", "5", "--tries", "1", "--resume")
+    assert code == 3
+    assert len(server.seen) == 4 > n_calls
+    assert json.loads(out)["cost_usd"] == pytest.approx(0.005 * 3 + 0.0005)
+    assert Store(path=tmp_path / "s.duckdb").count(OUTCOMES) == 4
+
+
+def test_a_cap_needs_prices_and_a_limit_of_tokens(run, tmp_path):
+    """Without them the most a call can cost is not known."""
+    (tmp_path / "t.yml").write_text("", encoding="utf-8")
+    assert "needs max_tokens" in run("--max-usd", "1")[2]
+    (tmp_path / "m.yml").write_text("models: []", encoding="utf-8")
+    code, _, err = run("--max-usd", "1")
+    assert (code, "the price of large" in err) == (2, True)
+
+
+def test_calls_start_no_faster_than_asked():
+    """Five calls at 1,200 a minute take at least 0.2 s."""
+    pace, started = _Pace(per_minute=1200), time.monotonic()
+    for _ in range(5):
+        pace.wait()
+    assert time.monotonic() - started >= 0.2
+
+
+def test_another_template_is_no_run_to_go_on_with(run, server, tmp_path):
+    """What was asked before would be mixed with what is asked now."""
+    (tmp_path / ".answers.jsonl.part").write_text('{"calls": []}\n', encoding="utf-8")
+    noted = {"run_id": "run-other", "spent_usd": 0.0}
+    (tmp_path / ".answers.jsonl.checkpoint.json").write_text(json.dumps(noted), encoding="utf-8")
+    code, _, err = run("--resume")
+    assert (code, server.seen) == (2, [])
+    assert "another routed file, template or checks" in err
+
+
+def test_a_server_that_is_not_there_fails_every_row(run, server, tmp_path):
+    """The file is whole, each line says why."""
+    server.shutdown()
+    server.server_close()
+    code, out, _ = run("--tries", "2")
+    assert (code, json.loads(out)["n_failed"]) == (3, 5)
+    assert "no connection" in answers(tmp_path)[0]["problem"]
