@@ -156,7 +156,7 @@ def as_arguments(policy: Policy) -> list[str]:
     given = [(option, value) for option, value in singles.items() if value is not None]
     given += [(option, value) for option, values in repeated.items() for value in values]
     words = [word for option, value in given for word in (option, str(value))]
-    return words if day is None else ["--reprice", *words]
+    return words if day is None else [*words, "--reprice"]
 
 
 def _policy(given: Mapping[str, Any]) -> Policy:
