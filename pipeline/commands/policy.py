@@ -143,20 +143,19 @@ def as_arguments(policy: Policy) -> list[str]:
         "--fallback": ",".join(policy.fallback) or None,
         "--max-loss": policy.max_loss,
         "--alpha": policy.alpha if policy.alpha != default.alpha else None,
-        "--on": policy.priced_on,
+        "--on": day,
     }
     repeated = {
         "--require": policy.required_features,
         "--loss-ratio": [f"{name}={ratio!r}" for name, ratio in policy.domain_loss_ratios],
         "--rule": policy.rules,
-        "--lock": [f"{domain}={model_id}" for domain, model_id in policy.locks],
         "--max-share": [f"{model_id}={share!r}" for model_id, share in policy.max_share],
+        "--lock": [f"{name}={model_id}" for name, model_id in policy.locks],
     }
-    singles["--on"] = day
     given = [(option, value) for option, value in singles.items() if value is not None]
     given += [(option, value) for option, values in repeated.items() for value in values]
     words = [word for option, value in given for word in (option, str(value))]
-    return words if day is None else [*words, "--reprice"]
+    return words if day is None else ["--reprice", *words]
 
 
 def _policy(given: Mapping[str, Any]) -> Policy:

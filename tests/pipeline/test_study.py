@@ -146,7 +146,7 @@ def test_a_policy_is_the_same_on_the_command_line():
 
 def test_prices_of_a_day_are_asked_for_again():
     """A table at list prices is built again at those of the same day."""
-    assert as_arguments(Policy(priced_on="2026-12-01")) == ["--on", "2026-12-01", "--reprice"]
+    assert as_arguments(Policy(priced_on="2026-12-01")) == ["--reprice", "--on", "2026-12-01"]
 
 
 def test_a_policy_is_read_as_it_was_saved():
