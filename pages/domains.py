@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.ui import format as text
-from pages.ui import reads, review, shell, shown, subject
+from pages.ui import jobs, reads, review, shell, shown, subject
 
 st.title("Domains")
 domains, waiting = reads.domains(), reads.waiting()
@@ -45,3 +45,4 @@ with history:
         st.write("Nothing was decided yet.")
     else:
         shown.table(shown.events(found.events), alt="What was decided")
+jobs.panel(("domains",), most=1, heading="Splitting")

@@ -1,5 +1,7 @@
 """The map: every prompt of a run with its place and the groups it may be coloured by."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -9,6 +11,11 @@ from profiles.profile import UNASSIGNED
 
 UNCLUSTERED = "unclustered"
 NO_DOMAIN = "in no approved domain"
+UNKNOWN = "not known"
+CONFIDENCES = (0.5, 0.8, 0.95)
+CONFIDENCE_NAMES = ("below .5", ".5 to .8", ".8 to .95", "above .95")
+REGRETS = (0.0, 0.1, 0.3)
+REGRET_NAMES = ("nothing lost", "up to 10 points lost", "10 to 30 points lost", "over 30 lost")
 
 
 def map_frame(
@@ -55,6 +62,52 @@ def map_frame(
         )
         .sort("prompt_id")
     )
+
+
+def with_measures(
+    points: pl.DataFrame,
+    labels: pl.DataFrame,
+    placed: pl.DataFrame | None,
+    regrets: pl.DataFrame | None,
+) -> pl.DataFrame:
+    """Add what else a point may be coloured by, as names of groups.
+
+    Parameters
+    ----------
+    points
+        From `map_frame`.
+    labels
+        Columns prompt_id and label.
+    placed
+        prompt_id and confidence, see `pipeline.flows.monitoring`; None: no table.
+    regrets
+        prompt_id and regret, see `pipeline.hindsight`; None: not known.
+
+    Returns
+    -------
+    DataFrame
+        `points` with label, confidence and regret; `UNKNOWN` where there is none.
+    """
+    nothing = {"prompt_id": pl.String, "confidence": pl.Float64, "regret": pl.Float64}
+    sure = pl.DataFrame(schema=nothing).drop("regret") if placed is None else placed
+    lost = pl.DataFrame(schema=nothing).drop("confidence") if regrets is None else regrets
+    confidence = _binned("confidence", CONFIDENCES, CONFIDENCE_NAMES)
+    regret = _binned("regret", REGRETS, REGRET_NAMES)
+    return (
+        points.join(labels, on="prompt_id", how="left")
+        .join(sure.select("prompt_id", confidence), on="prompt_id", how="left")
+        .join(lost.select("prompt_id", regret), on="prompt_id", how="left")
+        .with_columns(pl.col("label", "confidence", "regret").fill_null(UNKNOWN))
+        .sort("prompt_id")
+    )
+
+
+def _binned(column: str, edges: Sequence[float], names: Sequence[str]) -> pl.Expr:
+    """Name the bin of a number; a number on an edge belongs below it, null has no name."""
+    above = sum((pl.col(column) > edge).cast(pl.Int64) for edge in edges)
+    return above.replace_strict(  # pyright: ignore[reportAttributeAccessIssue] - a sum of exprs
+        dict(enumerate(names)), return_dtype=pl.String
+    ).alias(column)
 
 
 def distinct_names(frame: pl.DataFrame, key: str) -> pl.Series:

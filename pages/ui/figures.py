@@ -13,7 +13,7 @@ import polars as pl
 
 from pages.ui import format as text
 from pages.ui.colours import NEUTRAL, PALETTE, SYMBOLS
-from pipeline.atlas import NO_DOMAIN, UNCLUSTERED
+from pipeline.atlas import NO_DOMAIN, UNCLUSTERED, UNKNOWN
 from pipeline.expected import THIS_TABLE, Expectation
 from pipeline.frontier import upper_hull
 
@@ -24,6 +24,8 @@ ROW_PX = 34
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 _LABEL = 44
 _N_BETWEEN = 60
+NOT_FOUND = "other prompts"
+"""The group on the map that a search has not found."""
 _LEGENDROW_PX, _LEGEND_COLUMNS = 20, 3
 
 
@@ -170,7 +172,7 @@ def prompt_map(points: pl.DataFrame, column: str, colours: Mapping[str, str] | N
         Colour of each group; None gives them by size, with another symbol for each round.
     """
     sizes = points.group_by(column).len("n").sort(["n", column], descending=[True, False])
-    ungrouped = pl.col(column).is_in([UNCLUSTERED, NO_DOMAIN])
+    ungrouped = pl.col(column).is_in([UNCLUSTERED, NO_DOMAIN, UNKNOWN, NOT_FOUND])
     groups = sizes.filter(~ungrouped)[column].to_list()
     figure = go.Figure()
     for name in sizes.filter(ungrouped)[column]:  # first, so that the groups lie on top

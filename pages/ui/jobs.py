@@ -117,8 +117,16 @@ def panel(
     *,
     result: Callable[[Job], None] | None = None,
     most: int = _MOST_SHOWN,
+    heading: str | None = None,
 ) -> None:
-    """Show the newest jobs of some verbs; polls only while one of them runs."""
+    """Show the newest jobs of some verbs; polls only while one of them runs.
+
+    With a heading of its own it shows nothing where there was none.
+    """
+    if heading is not None:
+        if not _jobs(verbs):
+            return
+        st.subheader(heading)
     is_running = any(job.state == RUNNING for job in _jobs(verbs))
     poll = st.fragment(_panel, run_every=_POLL_EVERY if is_running else None)
     poll(verbs, result, most, was_running=is_running)

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import streamlit as st
 
-from pipeline.atlas import map_frame
+from pipeline.atlas import map_frame, with_measures
 from pipeline.flows.curation import read_proposals
 from pipeline.flows.identity import read_matches
 from pipeline.flows.looking_back import cluster_values, look_back_on
@@ -111,6 +111,16 @@ def hindsight(version: int) -> Hindsight | None:
     return _hindsight(*_version(), version)
 
 
+def prompts_with(words: str) -> tuple[str, ...]:
+    """Return the ids of prompts that hold all of these words, in any case and order."""
+    return _prompts_with(*_version(), tuple(words.lower().split()))
+
+
+def most_alike(prompt_id: str, most: int) -> pl.DataFrame:
+    """Return prompt_id and cosine of the prompts most like one, by the newest run's vectors."""
+    return _most_alike(*_version(), prompt_id, most)
+
+
 def matches() -> pl.DataFrame:
     """Return what the newest run has made of each domain (`read_matches`)."""
     return _matches(*_version())
@@ -204,6 +214,32 @@ def _hindsight(path: str, modified_ns: int, version: int) -> Hindsight | None:
     return look_back_on(_at(path, modified_ns), version)
 
 
+@st.cache_data(max_entries=16, show_spinner=False)
+def _prompts_with(path: str, modified_ns: int, words: tuple[str, ...]) -> tuple[str, ...]:
+    found = _at(path, modified_ns).query(
+        "SELECT prompt_id FROM prompts "
+        "WHERE len(list_filter($words, lambda w: NOT contains(lower(text), w))) = 0 "
+        "ORDER BY prompt_id",
+        {"words": list(words)},
+    )
+    return tuple(found["prompt_id"])
+
+
+@st.cache_data(max_entries=16, show_spinner="Looking for prompts alike")
+def _most_alike(path: str, modified_ns: int, prompt_id: str, most: int) -> pl.DataFrame:
+    here = _at(path, modified_ns)
+    encoder_id = here.read(RUNS).sort("asked_at")["encoder_id"][-1]
+    return here.query(
+        "WITH own AS (SELECT vector AS mine FROM vectors "
+        "WHERE prompt_id = $prompt_id AND encoder_id = $encoder_id) "
+        "SELECT prompt_id, list_dot_product(vector, mine) AS cosine "
+        "FROM vectors SEMI JOIN prompts USING (prompt_id), own "
+        "WHERE encoder_id = $encoder_id AND prompt_id <> $prompt_id "
+        "ORDER BY cosine DESC, prompt_id LIMIT $most",
+        {"prompt_id": prompt_id, "encoder_id": str(encoder_id), "most": most},
+    )
+
+
 @st.cache_data(max_entries=4, show_spinner=False)
 def _matches(path: str, modified_ns: int) -> pl.DataFrame:
     return read_matches(_at(path, modified_ns))
@@ -214,7 +250,7 @@ def _row_values(path: str, modified_ns: int, version: int, run_id: str) -> pl.Da
     return cluster_values(_at(path, modified_ns), version, run_id)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Placing the prompts")
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _traffic(path: str, modified_ns: int, version: int) -> Traffic:
     return read_traffic(_at(path, modified_ns), version)
 
@@ -265,12 +301,18 @@ def _waiting(path: str, modified_ns: int) -> pl.DataFrame:
 def _map_points(path: str, modified_ns: int) -> pl.DataFrame:
     here, newest, published = _at(path, modified_ns), run(), current_table()
     run_id = newest.run_id if newest else ""
-    return map_frame(
+    points = map_frame(
         here.read(MEMBERS, run_id=run_id),
         here.read(CLUSTERS, run_id=run_id),
         (here.read(DOMAIN_EVENTS), here.read(MEMBER_SETS)),
         first_choices(*table_rows(published.table_version if published else 0)),
     )
+    labels = here.query("SELECT prompt_id, label FROM prompts WHERE label IS NOT NULL")
+    placed = regrets = None
+    if published:
+        placed, found = traffic(published.table_version).placed, hindsight(published.table_version)
+        regrets = None if found is None else found.prompts
+    return with_measures(points, labels, placed, regrets)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -9,7 +9,8 @@ import streamlit as st
 from pages.ui import access, reads, shell, shown
 from pages.ui import format as text
 from pipeline.flows import curation
-from pipeline.taxonomy import RETIRED, in_force
+from pipeline.jobs import start_job
+from pipeline.taxonomy import APPROVED, RETIRED, in_force
 from profiles.errors import PromptshedError
 from profiles.tables import DOMAIN_EVENTS
 
@@ -176,32 +177,78 @@ def _decide(
 
 
 def edit(domain_id: str, name: str, *, status: str) -> None:
-    """Offer another name for a domain, and to take it out of use or bring it back."""
+    """Offer another name for a domain, to merge or split it, to retire it or bring it back."""
     if status == shown.WAITING:
         st.page_link("pages/inbox.py", label="Decide in the inbox", icon=":material/inbox:")
         return
     if not access.may_decide():
         return
-    with st.expander("Rename or retire"):
+    with st.expander("Rename, merge, split or retire"):
         actor = access.choose_actor()
         with st.form(f"edit-{domain_id}-{name}-{status}", border=False):
             new_name = st.text_input("Name", text.one_line(name))
+            others = _others(domain_id)
+            into = st.selectbox(
+                "Another domain",
+                [None, *others],
+                format_func=lambda key: "" if key is None else text.one_line(others[key]),
+                key=f"into-{domain_id}",
+                help="“Merge into” gives all prompts to that domain, and this one retires.",
+            )
             with st.container(horizontal=True):
-                renamed = st.form_submit_button("Rename", type="primary")
-                toggled = st.form_submit_button("Restore" if status == RETIRED else "Retire")
-    store = reads.store()
-    if renamed:
-        act(
-            f"Renamed: {new_name}",
-            lambda: curation.rename_domain(store, domain_id, new_name, actor=actor),
-        )
-    if toggled and status == RETIRED:
-        act(f"Restored: {name}", lambda: curation.restore_domain(store, domain_id, actor=actor))
-    elif toggled:
-        act(
-            f"Retired: {name}",
-            lambda: curation.retire_domain(store, domain_id, actor=actor, reason=None),
-        )
+                pressed = {
+                    "rename": st.form_submit_button("Rename", type="primary"),
+                    "merge": st.form_submit_button("Merge into"),
+                    "split": st.form_submit_button(
+                        "Split", help="By clustering its own prompts; it keeps the largest part."
+                    ),
+                    "toggle": st.form_submit_button("Restore" if status == RETIRED else "Retire"),
+                }
+    verb = next((verb for verb, is_pressed in pressed.items() if is_pressed), None)
+    if verb is not None:
+        _change(verb, (domain_id, name), actor, new_name=new_name, into=into, status=status)
+
+
+def _others(domain_id: str) -> dict[str, str]:
+    rows = reads.domains().filter(
+        (pl.col("status") == APPROVED) & (pl.col("domain_id") != domain_id)
+    )
+    return dict(rows.select("domain_id", "name").iter_rows())
+
+
+def _change(
+    verb: str,
+    domain: tuple[str, str],
+    actor: str,
+    *,
+    new_name: str,
+    into: str | None,
+    status: str,
+) -> None:
+    store, (domain_id, name) = reads.store(), domain
+    match verb:
+        case "rename":
+            act(
+                f"Renamed: {new_name}",
+                lambda: curation.rename_domain(store, domain_id, new_name, actor=actor),
+            )
+        case "merge" if into is None:
+            st.error("Choose the domain to merge into.")
+        case "merge":
+            act(
+                f"Merged: {name}",
+                lambda: curation.merge(store, [str(into), domain_id], actor=actor),
+            )
+        case "split":
+            words = ["domains", "split", domain_id, "--by", actor]
+            act(f"Splitting: {name}", lambda: start_job(store.path.resolve(), words))
+        case _ if status == RETIRED:
+            act(f"Restored: {name}", lambda: curation.restore_domain(store, domain_id, actor=actor))
+        case _:
+            act(
+                f"Retired: {name}",
+                lambda: curation.retire_domain(store, domain_id, actor=actor, reason=None),
+            )
 
 
 def act(done: str, decide: Callable[[], object]) -> None:

@@ -1,18 +1,23 @@
 """A lasso or box on the map, applied to every prompt and not only to those drawn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import polars as pl
+import streamlit as st
 from numpy.typing import NDArray
 
+from pages.ui import access, reads, review, shown
 from pages.ui import format as text
-from pages.ui import reads
+from pages.ui.figures import NOT_FOUND
 from pipeline.atlas import inside_polygon
 from pipeline.csv_text import csv_text, guard_cell
+from pipeline.flows import curation
 
 MOST_LISTED = 200
 _LONGEST_CELL = 2_000
+_MOST_ALIKE = 20
+FOUND = "found"
 
 
 def polygons(event: Mapping[str, object]) -> list[NDArray[np.float64]]:
@@ -34,12 +39,80 @@ def inside(points: pl.DataFrame, event: Mapping[str, object]) -> pl.DataFrame:
     return points.filter(pl.Series(chosen))
 
 
+def marked(points: pl.DataFrame, prompt_ids: Collection[str]) -> pl.DataFrame:
+    """Add the column `found`, which parts the prompts that a search has found from the others."""
+    is_found = pl.col("prompt_id").is_in(list(prompt_ids))
+    return points.with_columns(
+        found=pl.when(is_found).then(pl.lit(FOUND)).otherwise(pl.lit(NOT_FOUND))
+    )
+
+
+def show(chosen: pl.DataFrame) -> None:
+    """List the selected prompts, and offer what can be done with them."""
+    rows = with_texts(chosen)
+    st.write(f"{text.counted(chosen.height, 'prompt')} selected, {text.count(rows.height)} listed.")
+    shown.table(rows.drop("prompt_id"), alt="Selected prompts")
+    st.download_button(
+        "Download all selected as CSV",
+        data=lambda: as_csv(chosen),
+        file_name="selected-prompts.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        help="Cells that a spreadsheet would run as a formula get an apostrophe in front.",
+    )
+    propose(chosen)
+    alike(rows)
+
+
+def propose(chosen: pl.DataFrame) -> None:
+    """Let a domain be made of the prompts that are selected."""
+    if not access.may_decide():
+        return
+    with st.expander(f"Make a domain of these {text.counted(chosen.height, 'prompt')}"):
+        actor = access.choose_actor()
+        with st.form("propose", border=False):
+            name = st.text_input("Name of the domain")
+            reason = st.text_input("Reason (optional)") or None
+            made = st.form_submit_button("Approve it", type="primary")
+        st.caption("Prompts that another domain has belong to the new one from then on.")
+    if made:
+        store, ids = reads.store(), chosen["prompt_id"].to_list()
+        review.act(
+            f"Approved: {name}",
+            lambda: curation.approve_prompts(store, ids, name, actor=actor, reason=reason),
+        )
+
+
+def alike(rows: pl.DataFrame) -> None:
+    """Show the prompts most like one of those listed, wherever they are."""
+    options = rows["Prompt"].to_list()
+    place = st.selectbox(
+        "More like this prompt",
+        range(len(options)),
+        index=None,
+        format_func=lambda number: text.shorten(text.one_line(options[number]), longest=120),
+        key="like",
+        help="By meaning: the cosine of the vectors that the newest run has clustered.",
+    )
+    if place is None:
+        return
+    found = reads.most_alike(rows["prompt_id"][place], _MOST_ALIKE)
+    read = reads.texts(tuple(found["prompt_id"])).with_columns(Likeness=found["cosine"])
+    shown.table(
+        read.select(Prompt=pl.col("text").str.slice(0, _LONGEST_CELL), Likeness="Likeness"),
+        alt="Prompts most alike",
+    )
+
+
 def with_texts(chosen: pl.DataFrame) -> pl.DataFrame:
     """Return the first prompts of a selection with their texts, for a table."""
     listed = chosen.head(MOST_LISTED)
     read = reads.texts(tuple(listed["prompt_id"]))
     return listed.join(read, on="prompt_id", maintain_order="left").select(
-        Prompt=pl.col("text").str.slice(0, _LONGEST_CELL), Domain="domain", Cluster="cluster"
+        "prompt_id",
+        Prompt=pl.col("text").str.slice(0, _LONGEST_CELL),
+        Domain="domain",
+        Cluster="cluster",
     )
 
 

@@ -16,6 +16,7 @@ from pipeline.commands.shared import (
     print_json,
     print_matches,
     print_table,
+    recorded_job,
     say,
     store_option,
 )
@@ -236,6 +237,7 @@ def merge(
 @encoder_option
 @actor_option
 @store_option
+@recorded_job()
 def split(
     domain: str,
     prompts: TextIO | None,

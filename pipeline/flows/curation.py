@@ -84,6 +84,26 @@ def approve_clusters(
     return _save(store, approve_groups(store.read(DOMAIN_EVENTS), groups, _sign(actor, reason)))
 
 
+def approve_prompts(
+    store: Store, prompt_ids: Collection[str], name: str, *, actor: str, reason: str | None = None
+) -> str:
+    """Make a domain of these prompts, wherever they lie; returns its id.
+
+    A prompt that another domain has belongs to the new one from now on.
+
+    Raises
+    ------
+    UsageError
+        If there are fewer than two prompts, or the name cannot be one.
+    """
+    if len(set(prompt_ids)) < 2:
+        raise UsageError("A domain needs at least two prompts. Select more.")
+    group = Group(
+        name=domain_name(name), prompt_ids=sorted(set(prompt_ids)), run_id=_latest_run(store)
+    )
+    return _save(store, approve_groups(store.read(DOMAIN_EVENTS), [group], _sign(actor, reason)))[0]
+
+
 def reject_cluster(store: Store, cluster_id: int, *, actor: str, reason: str | None) -> None:
     """Remember that a cluster of the newest run is no domain."""
     run_id = latest_run(store)

@@ -107,6 +107,8 @@ def _prototypes(
     keys: pl.Series, held: pl.DataFrame, column: str, known: dict[str, NDArray[np.float32]]
 ) -> tuple[list[object], NDArray[np.float64]]:
     """Return the unit mean vector of each key's prompts; zero where none has a vector."""
+    if not known:
+        return keys.to_list(), np.zeros((len(keys), 1))
     place = {key: row for row, key in enumerate(keys)}
     sums = np.zeros((len(place), len(next(iter(known.values())))))
     rows = [place[key] for key in held[column]]

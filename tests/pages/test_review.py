@@ -130,7 +130,7 @@ def test_a_cluster_is_given_to_a_domain(store, monkeypatch):
     press(app, "Merge into")
     assert "Choose the domain" in app.error[0].value
     [box] = [box for box in app.selectbox if box.label == "Or a domain that has it"]
-    box.set_value(first).run()
+    box.set_value(first)
     press(app, "Merge into")
     event = newest(store)
     assert (event["verb"], event["domain_id"], event["cluster_id"]) == ("link", first, 3)
@@ -169,3 +169,26 @@ def test_what_gains_most_comes_first():
     found = review.ordered(waiting, values)
     assert found["cluster_id"].to_list() == [2, 0, 1]
     assert review.worth(found.row(2, named=True)).startswith("what its own row would gain is unk")
+
+
+def test_a_domain_is_merged_into_another_one(store, monkeypatch):
+    """It retires, and its prompts belong to the other one."""
+    first, second = store.read(DOMAIN_EVENTS).filter(verb="approve")["domain_id"][:2]
+    app = opened("domains", store.path, monkeypatch, domain=second)
+    [box] = [box for box in app.selectbox if box.label == "Another domain"]
+    box.set_value(first)
+    press(app, "Merge into")
+    assert not app.exception
+    now = {row["domain_id"]: row for row in domains_now(store.read(DOMAIN_EVENTS)).to_dicts()}
+    assert now[second]["merged_into"] == first
+
+
+def test_a_split_is_a_job_of_its_own(store, monkeypatch):
+    """It clusters prompts, so the page only starts the verb."""
+    started = []
+    monkeypatch.setattr("pages.ui.review.start_job", lambda _path, words: started.append(words))
+    first = store.read(DOMAIN_EVENTS).filter(verb="approve")["domain_id"][0]
+    app = opened("domains", store.path, monkeypatch, domain=first)
+    typed(app, "Decided by", "ana")
+    press(app, "Split")
+    assert started == [["domains", "split", first, "--by", "ana"]]

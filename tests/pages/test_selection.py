@@ -1,10 +1,18 @@
 """A lasso or box on the map."""
 
+import shutil
+
 import polars as pl
 import pytest
 
 from pages.ui import selection
-from tests.conftest import N_NOISE
+from pipeline.flows.curation import approve_prompts
+from pipeline.store import Store
+from profiles.errors import UsageError
+from profiles.tables import MEMBER_SETS, PROMPTS
+from tests.conftest import N_NOISE, N_WAITING, TOPICS
+from tests.pages.test_app import opened
+from tests.pages.test_review import newest, press, typed
 
 POINTS = pl.DataFrame({"x": [1.0, 5.0, 9.0], "y": [1.0, 5.0, 9.0]})
 BOX = {"x": [0.0, 6.0], "y": [6.0, 0.0]}
@@ -46,5 +54,49 @@ def test_the_list_holds_the_texts_in_the_order_of_the_selection(tiny_store, monk
 
     chosen = reads.map_points()
     listed = selection.with_texts(chosen)
-    assert listed.columns == ["Prompt", "Domain", "Cluster"]
+    assert listed.columns == ["prompt_id", "Prompt", "Domain", "Cluster"]
     assert listed["Domain"].to_list() == chosen["domain"].head(3).to_list()
+
+
+@pytest.fixture
+def store(tiny_store, tmp_path):
+    shutil.copy(tiny_store.path, tmp_path / "mine.duckdb")
+    return Store(path=tmp_path / "mine.duckdb")
+
+
+def test_prompts_are_found_by_words_and_become_a_domain(store, monkeypatch):
+    """All words count, in any order and case; the selection is approved under a name."""
+    app = opened("prompt_map", store.path, monkeypatch, words="WINE name")
+    assert not app.exception
+    assert any(f"{N_WAITING} prompts selected" in block.value for block in app.main.markdown)
+    typed(app, "Name of the domain", "wines")
+    press(app, "Approve it")
+    event = newest(store)
+    assert (event["verb"], event["name"]) == ("approve", "wines")
+    assert store.read(MEMBER_SETS, member_set_id=event["member_set_id"]).height == N_WAITING
+
+
+def test_prompts_alike_are_found_by_their_vectors(store, monkeypatch):
+    """The nearest ones to a prompt of a topic are of that topic."""
+    app = opened("prompt_map", store.path, monkeypatch, words="python")
+    app.selectbox(key="like").set_value(3).run()
+    assert not app.exception
+    alike = app.dataframe[-1].value
+    n_others = TOPICS["fix my python code"] - 1
+    assert alike["Prompt"].head(n_others).str.startswith("fix my python code").all()
+    assert alike["Likeness"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize("colour", ["Regret", "Confidence", "Best model", "Cluster"])
+def test_the_map_can_be_coloured_by_what_is_known(tiny_store, colour, monkeypatch):
+    """Labels were not imported, so that is no choice."""
+    app = opened("prompt_map", tiny_store.path, monkeypatch, colour=colour)
+    assert not app.exception
+    assert "Label" not in app.button_group[0].options
+
+
+def test_one_prompt_is_no_domain(store):
+    """The error says so."""
+    [first, *_] = store.read(PROMPTS)["prompt_id"]
+    with pytest.raises(UsageError, match="at least two prompts"):
+        approve_prompts(store, [first], "alone", actor="ana")

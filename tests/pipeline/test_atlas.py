@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 from pipeline.atlas import (
     NO_DOMAIN,
     UNCLUSTERED,
+    UNKNOWN,
     distinct_names,
     inside_polygon,
     map_frame,
     sample_points,
+    with_measures,
 )
 from pipeline.table import first_choices
 from profiles.tables import (
@@ -84,3 +86,17 @@ def test_two_corners_enclose_nothing():
     """A click is no lasso."""
     assert not inside_polygon(np.array([1.0]), np.array([1.0]), SQUARE[:2]).any()
     assert not inside_polygon(np.array([1.0]), np.array([1.0]), np.empty((0, 2))).any()
+
+
+def test_measures_are_named_by_bins():
+    """A number on an edge belongs below it; what is not known is said to be so."""
+    points = pl.DataFrame({"prompt_id": ["a", "b", "c"]})
+    labels = pl.DataFrame({"prompt_id": ["b"], "label": ["law"]})
+    placed = pl.DataFrame({"prompt_id": ["a", "b"], "confidence": [0.5, 0.96]})
+    regrets = pl.DataFrame({"prompt_id": ["a", "c"], "regret": [0.0, 0.31]})
+    found = with_measures(points, labels, placed, regrets)
+    assert found["label"].to_list() == [UNKNOWN, "law", UNKNOWN]
+    assert found["confidence"].to_list() == ["below .5", "above .95", UNKNOWN]
+    assert found["regret"].to_list() == ["nothing lost", UNKNOWN, "over 30 lost"]
+    bare = with_measures(points, labels, None, None)
+    assert set(bare["confidence"]) == set(bare["regret"]) == {UNKNOWN}
