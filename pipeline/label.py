@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipeline.phrases import contrastive_phrases
 
 _N_PHRASES, _N_WORDS = 3, 4
-_N_READ, _LEAST_COVERED = 400, 0.2
+_N_READ, _LEAST_COVERED = 400, 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
