@@ -83,9 +83,9 @@ def test_other_scripts_have_names():
 
 
 def test_a_name_that_fits_few_is_a_quote():
-    """One phrase in a tenth of the prompts does not tell what the others ask."""
-    texts = ["why is\nthe sky blue"] + [f"ask{n} about{n}" for n in range(17)] + ["red kite"] * 2
-    vectors = np.tile(np.array([0.6, 0.8], dtype=np.float32), (20, 1))
-    ids = np.zeros(20, dtype=np.int64)
+    """One phrase in a fifteenth of the prompts does not tell what the others ask."""
+    texts = ["why is\nthe sky blue"] + [f"ask{n} about{n}" for n in range(27)] + ["red kite"] * 2
+    vectors = np.tile(np.array([0.6, 0.8], dtype=np.float32), (30, 1))
+    ids = np.zeros(30, dtype=np.int64)
     (label,) = label_clusters(texts, vectors, ids)
     assert (label.name, label.phrases) == ("like “why is the sky blue”", ("red kite",))
