@@ -9,10 +9,13 @@ where the subject came first, in 30 and 25; on MMLU-Pro's long questions in 83 w
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +31,7 @@ DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 DEFAULT_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _LONGEST_TEXT = 20_000  # characters that are looked at, half of them from each end
 _ENDS = "ends"
+_N_THREADS = min(os.cpu_count() or 1, 8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,18 @@ class SentenceEncoder:
 
     @cached_property
     def _model(self) -> "SentenceTransformer":
+        return self._load()
+
+    @cached_property
+    def _idle(self) -> "SimpleQueue[SentenceTransformer]":
+        """Models that no thread uses, one for each core: a tokenizer serves one thread only."""
+        idle: SimpleQueue[SentenceTransformer] = SimpleQueue()
+        idle.put(self._model)
+        for _ in range(_N_THREADS - 1):
+            idle.put(self._load())
+        return idle
+
+    def _load(self) -> "SentenceTransformer":
         from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds
         from transformers.utils import logging  # noqa: PLC0415
 
@@ -48,25 +64,37 @@ class SentenceEncoder:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors, shape (n_texts, n_dims).
 
-        Only texts of equal length in tokens share a batch: without padding the vector of a text
-        does not depend, to the last bit, on the texts that came with it, and none is wasted.
+        Only texts of equal length in tokens share a batch, and each batch has one thread: without
+        padding and without splitting sums, the vector of a text does not depend, to the last bit,
+        on the texts that came with it.
         """
+        from torch import set_num_threads  # noqa: PLC0415 - takes seconds
+
         shortened = [self._ends(text) for text in texts]
         lengths = self._n_tokens(shortened)
         order = np.argsort(lengths, kind="stable")
         groups = np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1)
-        parts = [self._encode([shortened[row] for row in group]) for group in groups]
+        idle = self._idle  # before the threads, which would each make one
+        batches = [[shortened[row] for row in group] for group in groups]
+        with ThreadPoolExecutor(_N_THREADS, initializer=set_num_threads, initargs=(1,)) as pool:
+            parts = list(pool.map(lambda batch: self._encode(batch, idle), batches))
         vectors = np.concatenate(parts)[np.argsort(order, kind="stable")]
         return check_vectors(vectors, len(texts))
 
-    def _encode(self, texts: list[str]) -> NDArray[np.float32]:
-        vectors = self._model.encode(
-            texts,
-            batch_size=32,
-            normalize_embeddings=True,
-            convert_to_numpy=True,
-            show_progress_bar=False,
-        )
+    def _encode(
+        self, texts: list[str], idle: "SimpleQueue[SentenceTransformer]"
+    ) -> NDArray[np.float32]:
+        model = idle.get()
+        try:
+            vectors = model.encode(
+                texts,
+                batch_size=32,
+                normalize_embeddings=True,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+            )
+        finally:
+            idle.put(model)
         return np.asarray(vectors, dtype=np.float32)
 
     def _n_tokens(self, texts: list[str]) -> NDArray[np.int64]:

@@ -156,7 +156,7 @@ def receipts(
             "best": ids[judged.best()],
             "explored": drawn.explored if drawn else False,
             "rules": judged.rules or [""] * len(chosen),
-            **{f"other{place}": ids[columns] for place, columns in enumerate(others)},
+            **{f"other{place}": ids[columns].tolist() for place, columns in enumerate(others)},
         },
         schema_overrides={name: kind for name, kind in RECEIPT.items() if name in _PLAIN}
         | {"gain": pl.Float64}

@@ -311,7 +311,10 @@ def test_a_rule_sends_sensitive_prompts_to_certified_models_only(run, prompts, t
     assert model_of["law", False] != "large"
     assert model_of["law", True] == "large"
     assert json.loads(run("table", "show", "--json")[1])["rules"]["rules"] == [LEGAL]
-    assert "Rules on axes are not in it" in run("export", "-o", tmp_path / "table")[2]
+    assert (
+        "Rules on axes are described in it but not decided"
+        in run("export", "-o", tmp_path / "table")[2]
+    )
 
 
 def test_a_rule_without_a_certified_model_is_refused(run):
