@@ -26,7 +26,9 @@ LOGO = (
 
 def style() -> None:
     """Give the main buttons dark letters on the light blue of the dark theme, which is readable."""
-    st.html("<style>button[kind^='primary'] p {color: light-dark(#FFFFFF, #080D14)}</style>")
+    st.html(
+        "<style>button[kind^='primary']:enabled p {color: light-dark(#FFFFFF, #080D14)}</style>"
+    )
 
 
 def links(sections: Mapping[str, Sequence[StreamlitPage]]) -> None:
