@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 
 from pipeline.results import Result
-from profiles.tables import IMPORTS, OUTCOMES, PROMPTS, REQUESTS, Table, conform
+from profiles.table import Table, conform
+from profiles.tables import IMPORTS, OUTCOMES, PROMPTS, REQUESTS
 
 _PREFIX = "promptshed_"
 

@@ -27,7 +27,8 @@ from pipeline.prompt_text import normalise_text, prompt_id_of, read_prompt
 from pipeline.rows import STDIN, Source, about_file, open_source, read_chunks
 from pipeline.scale import AUTO, blank_to_null
 from profiles.errors import UsageError
-from profiles.tables import IMPORTS, OUTCOMES, PROMPTS, REQUESTS, Table, conform
+from profiles.table import Table, conform
+from profiles.tables import IMPORTS, OUTCOMES, PROMPTS, REQUESTS
 
 REJECTS = pl.Schema({"line": pl.Int64, "reason": pl.String, "row": pl.String})
 _RAW_NAMES = {"prompt_id": "external_id"}  # field of the mapping: column of RAW, where they differ

@@ -16,7 +16,8 @@ import duckdb
 import polars as pl
 
 from profiles.errors import StoreError
-from profiles.tables import STORED, Table, conform
+from profiles.table import Table, conform
+from profiles.tables import STORED
 
 SCHEMA_VERSION = 1
 DEFAULT_PATH = Path("data/promptshed.duckdb")

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from pipeline.config import digest
 from profiles.errors import UsageError
 from profiles.profile import UNASSIGNED
-from profiles.tables import DOMAIN_EVENTS, DOMAINS, MEMBER_SETS, conform
+from profiles.table import conform
+from profiles.tables import DOMAIN_EVENTS, DOMAINS, MEMBER_SETS
 
 APPROVED, RETIRED = "approved", "retired"
 

@@ -27,7 +27,8 @@ import polars as pl
 import yaml
 
 from profiles.errors import InputFileError
-from profiles.tables import MODEL_PRICES, MODELS, conform
+from profiles.table import conform
+from profiles.tables import MODEL_PRICES, MODELS
 
 SINCE_EVER = date(1970, 1, 1)
 """The `since` of a price whose beginning is not known."""

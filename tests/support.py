@@ -15,7 +15,8 @@ from pipeline.ingest import read_file
 from pipeline.prompt_text import prompt_id_of
 from pipeline.store import Store
 from profiles.outcomes import Outcomes
-from profiles.tables import OUTCOMES, conform
+from profiles.table import conform
+from profiles.tables import OUTCOMES
 
 GRID = (0.0, 0.25, 0.5, 1.0)
 NAN = float("nan")
@@ -168,6 +169,14 @@ def story_store(folder, *, n_per_topic=30, publish=True):
     if publish:
         publish_table(store, build_table(store, HashEncoder(), KEEP_MOST))
     return store
+
+
+def add_latencies(store, latency_s):
+    """Give every outcome of a store its model's latency."""
+    slow = store.read(OUTCOMES).with_columns(
+        latency_s=pl.col("model_id").replace_strict(latency_s, return_dtype=pl.Float64)
+    )
+    store.upsert((OUTCOMES, slow))
 
 
 def use_fake_encoder(monkeypatch):

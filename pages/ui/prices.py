@@ -5,8 +5,9 @@ from datetime import date
 import polars as pl
 import streamlit as st
 
-from pages.ui import finding, reads, shown
+from pages.ui import finding, reads
 from pages.ui import format as text
+from pages.ui.columns import COLUMNS
 from pipeline.config import read_policy
 from pipeline.expected import THIS_TABLE, Expectation, expect
 from pipeline.models_file import models_path, price_entry
@@ -32,9 +33,9 @@ def show(study: Study | None, version: int | None) -> None:
         placeholder=text.DASH,
         alt="Prices of the models",
         column_config={
-            "Tokens in": shown.COLUMNS["Tokens in"],
-            "Tokens out": shown.COLUMNS["Tokens out"],
-            "$ per 1,000": shown.COLUMNS["$ per 1,000"],
+            "Tokens in": COLUMNS["Tokens in"],
+            "Tokens out": COLUMNS["Tokens out"],
+            "$ per 1,000": COLUMNS["$ per 1,000"],
             _IN: st.column_config.NumberColumn(min_value=0.0, format="%.3f"),
             _OUT: st.column_config.NumberColumn(min_value=0.0, format="%.3f"),
             _TIMES: st.column_config.NumberColumn(

@@ -24,6 +24,7 @@ from pipeline.table import first_choices
 from pipeline.taxonomy import domains_now
 from profiles.catalog import prices_on
 from profiles.profile import ALL, build_profile
+from profiles.table import Table
 from profiles.tables import (
     BUCKETS,
     CLUSTERS,
@@ -39,7 +40,6 @@ from profiles.tables import (
     STORED,
     STUDIES,
     TABLE_ENTRIES,
-    Table,
 )
 
 _BUSY_WAIT_S = 3.0

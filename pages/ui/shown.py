@@ -1,13 +1,14 @@
 """Frames as tables show them: chosen columns, units a person reads, and headings with help."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
 from pages.ui import format as text
+from pages.ui.columns import COLUMNS
 from profiles.grid import UNASSIGNED_NAME
 from profiles.profile import ALL, UNASSIGNED
 
@@ -15,84 +16,12 @@ CLUSTER = "cluster-"
 """What the key of a waiting cluster starts with; a domain's key is its id."""
 WAITING = "waiting"
 _MOST_WITHOUT_SCROLLING = 24
-_INTERVAL_HELP = "Where the true value lies with 95 % probability, given the data."
 _TRIAL = {
     "min_cluster_size": pl.Int64,
     "n_clusters": pl.Int64,
     "unclustered_share": pl.Float64,
     "validity": pl.Float64,
     "chosen": pl.Boolean,
-}
-_POINTS_HELP = "Hundredths of quality, against the reference model. Positive is better."
-
-COLUMNS: Mapping[str, Any] = {
-    "Name": st.column_config.TextColumn(width=260),
-    "Domain": st.column_config.TextColumn(width="medium"),
-    "Model": st.column_config.TextColumn(width="medium"),
-    "Prompts": st.column_config.NumberColumn(format="%,d"),
-    "n": st.column_config.NumberColumn(
-        format="%,.0f", help="How many outcomes with a known quality the numbers rest on."
-    ),
-    "Quality": st.column_config.NumberColumn(
-        format="%.3f", help="Expected quality, from 0 to 1; few outcomes lean on the average."
-    ),
-    "95 % interval": st.column_config.TextColumn(help=_INTERVAL_HELP),
-    "Points": st.column_config.NumberColumn(format="%+.1f", help=_POINTS_HELP),
-    "Points, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
-    "Before, %": st.column_config.NumberColumn(format="%.1f"),
-    "Now, %": st.column_config.NumberColumn(format="%.1f"),
-    "Change, %": st.column_config.NumberColumn(format="%+.1f", help="Of all requests."),
-    "Change, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
-    "n before": st.column_config.NumberColumn(format="%,d"),
-    "n now": st.column_config.NumberColumn(format="%,d"),
-    "Part of the index": st.column_config.NumberColumn(format="%.3f"),
-    "This model": st.column_config.NumberColumn(format="%.3f", help="Plain mean quality."),
-    "The other": st.column_config.NumberColumn(format="%.3f", help="Plain mean quality."),
-    "Points better": st.column_config.NumberColumn(
-        format="%+.1f", help="Hundredths of quality by which this model is better, shrunk."
-    ),
-    "Fate": st.column_config.TextColumn(
-        help="survived: found again. split: several clusters have parts of it. merged: a cluster "
-        "has it and another one. vanished: no cluster has enough of it."
-    ),
-    "Shared prompts": st.column_config.NumberColumn(format="%,d"),
-    "Of the domain, %": st.column_config.NumberColumn(format="%.0f"),
-    "Of the cluster, %": st.column_config.NumberColumn(format="%.0f"),
-    "Likeness": st.column_config.NumberColumn(
-        format="%.2f", help="Cosine of the mean vectors of domain and cluster, up to 1."
-    ),
-    "Points lost": st.column_config.NumberColumn(
-        format="%.1f", help="Quality of the best model minus that of the chosen one, hundredths."
-    ),
-    "Points lost, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
-    "Share of all, %": st.column_config.NumberColumn(
-        format="%.0f", help="Of everything that was lost: where a better choice matters most."
-    ),
-    "$ per 1,000 more": st.column_config.NumberColumn(
-        format="%+.3f", help="What the chosen model cost beyond the best one, a thousand prompts."
-    ),
-    "$ per 1,000": st.column_config.NumberColumn(
-        format="%.3f", help="Expected US dollars for a thousand prompts."
-    ),
-    "Tokens in": st.column_config.NumberColumn(format="%,.0f", help="Mean of one prompt."),
-    "Tokens out": st.column_config.NumberColumn(format="%,.0f", help="Mean of one answer."),
-    "Latency p50, s": st.column_config.NumberColumn(format="%.1f", help="Half are faster."),
-    "Latency p95, s": st.column_config.NumberColumn(format="%.1f", help="19 of 20 are faster."),
-    "Margin, $ per 1,000": st.column_config.NumberColumn(
-        format="%.3f", help="Value lost by taking the next model instead, for a thousand prompts."
-    ),
-    "A point is worth": st.column_config.TextColumn(
-        help="What one more hundredth of quality on one prompt may cost, in US dollars."
-    ),
-    "Unclustered, %": st.column_config.NumberColumn(
-        format="%.0f", help="Prompts in no dense group; they are shown as such, never absorbed."
-    ),
-    "Validity": st.column_config.NumberColumn(
-        format="%.2f", help="How dense clusters are against the gaps between them (DBCV), -1 to 1."
-    ),
-    "Seconds": st.column_config.NumberColumn(format="%.0f"),
-    "Why": st.column_config.TextColumn(width="large"),
-    "Prompt": st.column_config.TextColumn(width="large"),
 }
 
 
@@ -194,7 +123,7 @@ def by_size(buckets: pl.DataFrame) -> pl.DataFrame:
     """Return bucket, name in plain words and n_prompts; the largest first, the unassigned last."""
     return buckets.sort(
         [pl.col("domain_id") == UNASSIGNED, "n_prompts", "bucket"], descending=[False, True, False]
-    ).select("bucket", "n_prompts", name=_bucket_name())
+    ).select("bucket", "n_prompts", name=_in_words())
 
 
 def alternatives(entries: pl.DataFrame) -> pl.DataFrame:
@@ -276,7 +205,7 @@ def tried(diff: pl.DataFrame, entries: pl.DataFrame, domain_ids: Sequence[str]) 
         diff.join(first, on="domain_id", how="left")
         .sort([differs, pl.col("bucket")], descending=[True, False], maintain_order=True)
         .select(
-            _bucket_name().alias("Domain"),
+            _in_words().alias("Domain"),
             pl.col("model_before").alias("Published"),
             pl.when(differs).then("model_after").otherwise(pl.lit("the same")).alias("This policy"),
             (100 * pl.col("advantage")).alias("Points"),
@@ -288,10 +217,7 @@ def tried(diff: pl.DataFrame, entries: pl.DataFrame, domain_ids: Sequence[str]) 
 def regrets(rows: pl.DataFrame) -> pl.DataFrame:
     """Return `Hindsight.domains` for a table."""
     return rows.select(
-        pl.when(pl.col("domain") == UNASSIGNED)
-        .then(pl.lit(UNASSIGNED_NAME))
-        .otherwise("domain")
-        .alias("Domain"),
+        _in_words("domain", key="domain").alias("Domain"),
         pl.col("n").alias("Prompts"),
         pl.col("points").alias("Points lost"),
         _row_text("points_lo", "points_hi", _plain_interval).alias("Points lost, 95 %"),
@@ -306,10 +232,7 @@ def _plain_interval(lo: float | None, hi: float | None) -> str:
 def drift(shares: pl.DataFrame) -> pl.DataFrame:
     """Return `pipeline.drift.Drift.shares` for a table."""
     return shares.select(
-        pl.when(pl.col("domain") == UNASSIGNED)
-        .then(pl.lit(UNASSIGNED_NAME))
-        .otherwise("domain")
-        .alias("Domain"),
+        _in_words("domain", key="domain").alias("Domain"),
         (100 * pl.col("share_before")).alias("Before, %"),
         (100 * pl.col("share_now")).alias("Now, %"),
         (100 * pl.col("change")).alias("Change, %"),
@@ -366,17 +289,17 @@ def worst(rows: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
 def changes(diff: pl.DataFrame) -> pl.DataFrame:
     """Return the buckets that choose differently, from `pipeline.table.table_diff`."""
     return diff.filter(pl.col("change") != "same").select(
-        _bucket_name().alias("Domain"),
+        _in_words().alias("Domain"),
         pl.col("model_before").alias("Before"),
         pl.col("model_after").alias("After"),
         pl.col("change").alias("Change"),
     )
 
 
-def _bucket_name() -> pl.Expr:
+def _in_words(name: str = "name", *, key: str = "domain_id") -> pl.Expr:
     """Return a bucket's name in plain words."""
-    is_rest = pl.col("domain_id") == UNASSIGNED
-    return pl.when(is_rest).then(pl.lit(UNASSIGNED_NAME)).otherwise(pl.col("name"))
+    is_rest = pl.col(key) == UNASSIGNED
+    return pl.when(is_rest).then(pl.lit(UNASSIGNED_NAME)).otherwise(pl.col(name))
 
 
 def _choice_columns() -> tuple[pl.Expr, ...]:

@@ -1,12 +1,10 @@
 """Run: the rows of a routed file to their models, cheap ones first and others where they fail."""
 
 import json
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +12,7 @@ from pipeline.answers import Answered, Asked, beside, outcome_tables
 from pipeline.atomic import replaced_file
 from pipeline.calling import Call, Caller
 from pipeline.checks import Checks
+from pipeline.purse import NoMoneyError, Pace, Purse
 from pipeline.requests import Template, chat_of, openai_body
 from pipeline.results import Result
 from pipeline.resuming import checkpoint_path, kept_part, part_path, settle
@@ -24,10 +23,6 @@ from profiles.tables import OUTCOMES
 
 _SETTLE_EVERY = 20
 _STORE_EVERY = 500
-
-
-class _NoMoneyError(Exception):
-    """The next call might exceed the cap."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,55 +71,6 @@ class Ran:
     """The cap was reached before the end."""
 
 
-@dataclass(kw_only=True)
-class _Purse:
-    """The money that is left, shared by threads."""
-
-    max_usd: float | None
-    spent_usd: float = 0.0
-    _held_usd: float = 0.0
-    _free: threading.Condition = field(default_factory=threading.Condition)
-
-    def hold(self, most_usd: float) -> None:
-        """Set money aside, waiting for others to bring theirs back; refuse if it is too much."""
-        with self._free:
-            while self.max_usd is not None and (
-                self.spent_usd + self._held_usd + most_usd > self.max_usd
-            ):
-                if self._held_usd == 0.0:
-                    raise _NoMoneyError
-                self._free.wait()
-            self._held_usd += most_usd
-
-    def settle(self, most_usd: float, spent_usd: float) -> None:
-        """Bring back what was set aside and pay what was spent."""
-        with self._free:
-            self._held_usd = max(self._held_usd - most_usd, 0.0)
-            if self._held_usd < 1e-12:
-                self._held_usd = 0.0
-            self.spent_usd += spent_usd
-            self._free.notify_all()
-
-
-@dataclass(kw_only=True)
-class _Pace:
-    """Lets calls start no faster than asked."""
-
-    per_minute: float | None
-    _next: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def wait(self) -> None:
-        """Wait for the next place."""
-        if self.per_minute is None:
-            return
-        with self._lock:
-            now = time.monotonic()
-            place = max(self._next, now)
-            self._next = place + 60.0 / self.per_minute
-        time.sleep(max(place - now, 0.0))
-
-
 def run_file(
     store: Store,
     routed: Path,
@@ -156,18 +102,18 @@ def run_file(
     done = _read_part(target) if resume else []
     n_bytes = sum(len(line) for line in done)
     spent = sum(call["billed_usd"] for line in done for call in _calls_of(line))
-    purse = _Purse(
+    purse = Purse(
         max_usd=options.max_usd, spent_usd=max(spent, _spent_before(target, run_id, done))
     )
     ran = Ran(n_rows=len(done))
-    client, pace = options.caller.client(), _Pace(per_minute=options.per_minute)
+    client, pace = options.caller.client(), Pace(per_minute=options.per_minute)
     asker = _Asker(options=options, client=client, purse=purse, pace=pace)
     _note_spent(target, run_id, purse)
     try:
         with open_routed(routed) as file, kept_part(target, n_bytes) as stream:
             _write_answers(asker, file.rows, stream, ran, progress, n_done=len(done))
             settle(stream)
-    except _NoMoneyError:
+    except NoMoneyError:
         ran.is_stopped = True
     finally:
         _note_spent(target, run_id, purse)
@@ -236,8 +182,8 @@ def _write_next(
 class _Asker:
     options: RunOptions
     client: Any
-    purse: _Purse
-    pace: _Pace
+    purse: Purse
+    pace: Pace
 
     def serve(self, row: RoutedRow) -> dict[str, Any]:
         """Ask the models of one row until an answer passes."""
@@ -285,7 +231,7 @@ class _Asker:
         return call, cost, billed
 
 
-def _note_spent(target: Path, run_id: str, purse: _Purse) -> None:
+def _note_spent(target: Path, run_id: str, purse: Purse) -> None:
     """Keep what was spent: answers behind the row where a run ends are paid, but not written."""
     with replaced_file(checkpoint_path(target)) as temporary:
         noted = {"run_id": run_id, "spent_usd": purse.spent_usd}

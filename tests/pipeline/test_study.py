@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import click
 import numpy as np
-import polars as pl
 import pytest
 
 from pipeline.commands.policy import as_arguments, policy_options
@@ -12,8 +11,8 @@ from pipeline.config import Policy, read_policy
 from pipeline.flows.tables import build_table, require_table
 from pipeline.study import MOST_KEPT, curve, read_study, settle, study_bytes
 from profiles.errors import InfeasibleError, UsageError
-from profiles.tables import OUTCOMES, STUDIES, TABLE_ENTRIES
-from tests.support import HashEncoder, story_store
+from profiles.tables import STUDIES, TABLE_ENTRIES
+from tests.support import HashEncoder, add_latencies, story_store
 
 LATENCY_S = {"large": 4.0, "medium": 2.0, "small": 0.5}
 POLICIES = {
@@ -36,10 +35,7 @@ POLICIES = {
 def store(tmp_path_factory):
     """The story with latencies."""
     store = story_store(tmp_path_factory.mktemp("study"), publish=False)
-    slow = store.read(OUTCOMES).with_columns(
-        latency_s=pl.col("model_id").replace_strict(LATENCY_S, return_dtype=pl.Float64)
-    )
-    store.upsert((OUTCOMES, slow))
+    add_latencies(store, LATENCY_S)
     return store
 
 

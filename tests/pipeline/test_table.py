@@ -17,7 +17,8 @@ from pipeline.table import (
 )
 from pipeline.terms import Limits, Terms
 from profiles.interval import beta_interval
-from profiles.tables import BUCKETS, RECEIPT, TABLE_ENTRIES, conform
+from profiles.table import conform
+from profiles.tables import BUCKETS, RECEIPT, TABLE_ENTRIES
 from tests.support import NAN, outcomes_of
 
 ASSIGNER = Assigner(

@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from profiles.grid import ALL_NAME, UNASSIGNED_NAME, best_overall, profile_grid
-from profiles.tables import PROFILE_CELLS, conform
+from profiles.table import conform
+from profiles.tables import PROFILE_CELLS
 
 NAMES = pl.DataFrame({"domain_id": ["d1", "d2"], "name": ["one", "two"]})
 

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiles.errors import SchemaError
-from profiles.tables import MEMBER_SETS, PROMPTS, RECEIPT, RUNS, STORED, Table, conform
+from profiles.table import Table, conform
+from profiles.tables import MEMBER_SETS, PROMPTS, RECEIPT, RUNS, STORED
 
 ROWS = [("p2", "two", None), ("p1", "one", "maths")]
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from pipeline.batch import route_file
-from pipeline.flows.running import _Pace
+from pipeline.purse import Pace
 from pipeline.resuming import part_path
 from pipeline.store import Store
 from profiles.tables import OUTCOMES
@@ -201,7 +201,7 @@ def test_a_cap_needs_prices_and_a_limit_of_tokens(run, tmp_path):
 
 def test_calls_start_no_faster_than_asked():
     """Five calls at 1,200 a minute take at least 0.2 s."""
-    pace, started = _Pace(per_minute=1200), time.monotonic()
+    pace, started = Pace(per_minute=1200), time.monotonic()
     for _ in range(5):
         pace.wait()
     assert time.monotonic() - started >= 0.2

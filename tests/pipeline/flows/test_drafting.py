@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import polars as pl
 import pytest
 
 from pipeline.certificate import certificate_sentence
@@ -15,8 +14,8 @@ from pipeline.flows.tables import build_table, load_model, require_table
 from pipeline.ingest import read_file
 from pipeline.store import Store
 from profiles.errors import InfeasibleError, UsageError
-from profiles.tables import BUCKETS, OUTCOMES, TABLE_ENTRIES
-from tests.support import BEST_VALUE, TOPICS, HashEncoder, story, story_store
+from profiles.tables import BUCKETS, TABLE_ENTRIES
+from tests.support import BEST_VALUE, TOPICS, HashEncoder, add_latencies, story, story_store
 
 LATENCY_S = {"large": 4.0, "medium": 2.0, "small": 0.5}
 PLAIN = {"router": "table", "quality_value_usd": 1.0}
@@ -27,10 +26,7 @@ TEXTS = [p.text for p in story(30)]
 def store(tmp_path_factory):
     """The story with latencies; every test builds its own tables."""
     store = story_store(tmp_path_factory.mktemp("drafting"), publish=False)
-    slow = store.read(OUTCOMES).with_columns(
-        latency_s=pl.col("model_id").replace_strict(LATENCY_S, return_dtype=pl.Float64)
-    )
-    store.upsert((OUTCOMES, slow))
+    add_latencies(store, LATENCY_S)
     return store
 
 

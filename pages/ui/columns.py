@@ -1,0 +1,79 @@
+"""How every column of a table is headed, written and explained."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+_INTERVAL_HELP = "Where the true value lies with 95 % probability, given the data."
+_POINTS_HELP = "Hundredths of quality, against the reference model. Positive is better."
+
+COLUMNS: Mapping[str, Any] = {
+    "Name": st.column_config.TextColumn(width=260),
+    "Domain": st.column_config.TextColumn(width="medium"),
+    "Model": st.column_config.TextColumn(width="medium"),
+    "Prompts": st.column_config.NumberColumn(format="%,d"),
+    "n": st.column_config.NumberColumn(
+        format="%,.0f", help="How many outcomes with a known quality the numbers rest on."
+    ),
+    "Quality": st.column_config.NumberColumn(
+        format="%.3f", help="Expected quality, from 0 to 1; few outcomes lean on the average."
+    ),
+    "95 % interval": st.column_config.TextColumn(help=_INTERVAL_HELP),
+    "Points": st.column_config.NumberColumn(format="%+.1f", help=_POINTS_HELP),
+    "Points, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
+    "Before, %": st.column_config.NumberColumn(format="%.1f"),
+    "Now, %": st.column_config.NumberColumn(format="%.1f"),
+    "Change, %": st.column_config.NumberColumn(format="%+.1f", help="Of all requests."),
+    "Change, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
+    "n before": st.column_config.NumberColumn(format="%,d"),
+    "n now": st.column_config.NumberColumn(format="%,d"),
+    "Part of the index": st.column_config.NumberColumn(format="%.3f"),
+    "This model": st.column_config.NumberColumn(format="%.3f", help="Plain mean quality."),
+    "The other": st.column_config.NumberColumn(format="%.3f", help="Plain mean quality."),
+    "Points better": st.column_config.NumberColumn(
+        format="%+.1f", help="Hundredths of quality by which this model is better, shrunk."
+    ),
+    "Fate": st.column_config.TextColumn(
+        help="survived: found again. split: several clusters have parts of it. merged: a cluster "
+        "has it and another one. vanished: no cluster has enough of it."
+    ),
+    "Shared prompts": st.column_config.NumberColumn(format="%,d"),
+    "Of the domain, %": st.column_config.NumberColumn(format="%.0f"),
+    "Of the cluster, %": st.column_config.NumberColumn(format="%.0f"),
+    "Likeness": st.column_config.NumberColumn(
+        format="%.2f", help="Cosine of the mean vectors of domain and cluster, up to 1."
+    ),
+    "Points lost": st.column_config.NumberColumn(
+        format="%.1f", help="Quality of the best model minus that of the chosen one, hundredths."
+    ),
+    "Points lost, 95 %": st.column_config.TextColumn(help=_INTERVAL_HELP),
+    "Share of all, %": st.column_config.NumberColumn(
+        format="%.0f", help="Of everything that was lost: where a better choice matters most."
+    ),
+    "$ per 1,000 more": st.column_config.NumberColumn(
+        format="%+.3f", help="What the chosen model cost beyond the best one, a thousand prompts."
+    ),
+    "$ per 1,000": st.column_config.NumberColumn(
+        format="%.3f", help="Expected US dollars for a thousand prompts."
+    ),
+    "Tokens in": st.column_config.NumberColumn(format="%,.0f", help="Mean of one prompt."),
+    "Tokens out": st.column_config.NumberColumn(format="%,.0f", help="Mean of one answer."),
+    "Latency p50, s": st.column_config.NumberColumn(format="%.1f", help="Half are faster."),
+    "Latency p95, s": st.column_config.NumberColumn(format="%.1f", help="19 of 20 are faster."),
+    "Margin, $ per 1,000": st.column_config.NumberColumn(
+        format="%.3f", help="Value lost by taking the next model instead, for a thousand prompts."
+    ),
+    "A point is worth": st.column_config.TextColumn(
+        help="What one more hundredth of quality on one prompt may cost, in US dollars."
+    ),
+    "Unclustered, %": st.column_config.NumberColumn(
+        format="%.0f", help="Prompts in no dense group; they are shown as such, never absorbed."
+    ),
+    "Validity": st.column_config.NumberColumn(
+        format="%.2f", help="How dense clusters are against the gaps between them (DBCV), -1 to 1."
+    ),
+    "Seconds": st.column_config.NumberColumn(format="%.0f"),
+    "Why": st.column_config.TextColumn(width="large"),
+    "Prompt": st.column_config.TextColumn(width="large"),
+}
