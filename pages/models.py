@@ -13,8 +13,8 @@ shell.require(not cells.is_empty())
 table = reads.current_table()
 study = reads.study(table.table_version) if table else None
 
-left, right = st.columns([2, 3], vertical_alignment="bottom")
-measure = left.segmented_control(
+controls = st.grid(2, min_column_width=400)
+measure = controls.segmented_control(
     "Show",
     list(figures.MEASURES),
     default="Quality",
@@ -25,7 +25,7 @@ measure = left.segmented_control(
     "the reference model, the safe choice of the published table.",
 )
 everyone = cells["model_id"].unique().sort().to_list()
-wanted = right.multiselect(
+wanted = controls.multiselect(
     "Models", everyone, placeholder="all models", key="models-shown", persist_state="session"
 )
 grid = profile_grid(

@@ -22,8 +22,8 @@ st.title("Map")
 shell.require(reads.run())
 review.tell_what_was_done()
 points = reads.map_points()
-left, right = st.columns([3, 2], vertical_alignment="bottom")
-colour = left.segmented_control(
+controls = st.grid(2, min_column_width=440)
+colour = controls.segmented_control(
     "Colour by",
     [name for name, column in COLUMNS.items() if points[column].ne(UNKNOWN).any()],
     default="Domain",
@@ -34,7 +34,7 @@ colour = left.segmented_control(
     "the published table's first choice for the domain; regret what it lost against the best one; "
     "confidence how sure the assignment is; label what came with the data.",
 )
-words = right.text_input(
+words = controls.text_input(
     "Find prompts with these words", key="words", bind="query-params", placeholder="refund invoice"
 )
 column = COLUMNS[colour or "Domain"]
