@@ -14,7 +14,7 @@ from pipeline.chunks import Chunk, Reject
 from pipeline.formats import Format, target_format
 from pipeline.mapping import ColumnMapping, detect_prompt
 from pipeline.prompt_text import normalise_text, routing_text
-from pipeline.resuming import Checkpoint, Keeping, forget, write_checkpoint
+from pipeline.resuming import Checkpoint, Keeping, forget, rejects_path, write_checkpoint
 from pipeline.rows import Source, about_file, open_source, read_chunks
 from pipeline.writers import Writers
 from profiles.errors import SchemaError, UsageError
@@ -269,14 +269,14 @@ def _receipt_names(columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def _require_another(source: str | Path, target: str | Path) -> None:
-    paths = [Path(source), Path(target)]
-    if all(path.exists() for path in paths) and paths[0].samefile(paths[1]):
-        raise UsageError(f"{target}: expected another file than the source. Name another target.")
+    for path in (Path(target), rejects_path(Path(target))):
+        if path.exists() and Path(source).exists() and path.samefile(source):
+            raise UsageError(f"{path}: expected another file than the source. Name another target.")
 
 
 def _summarise(tally: _Tally, names: tuple[str, ...], writers: Writers) -> BatchSummary:
-    rejects_path = writers.rejects_path if writers.has_rejects else None
-    if writers.rejects_path is not None and rejects_path is None:
+    rejects = writers.rejects_path if writers.has_rejects else None
+    if writers.rejects_path is not None and rejects is None:
         writers.rejects_path.unlink(missing_ok=True)  # of an earlier try
     n_cost_known = tally.n_routed - tally.n_cost_unknown
     calls = sorted(tally.calls.items(), key=lambda item: (-item[1], item[0]))
@@ -291,6 +291,6 @@ def _summarise(tally: _Tally, names: tuple[str, ...], writers: Writers) -> Batch
         receipt_columns=names,
         n_guarded=tally.n_guarded,
         path=writers.path,
-        rejects_path=rejects_path,
+        rejects_path=rejects,
         first_rejects=tuple(tally.first_rejects),
     )

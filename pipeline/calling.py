@@ -4,9 +4,10 @@ The key is handed to the client and is neither logged nor stored.
 """
 
 import random
+import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module, util
 from typing import Any
 
@@ -66,11 +67,14 @@ class Caller:
     ) -> Call:
         """Ask one model; what fails for good is a result with an error."""
         errors: Any = import_module("openai")
-        body, n_lost, error, started = openai_body(chat, model, template), 0, "", 0.0
+        plain = replace(template, extra={})  # the client refuses fields that it does not know
+        body, n_lost, error, started = openai_body(chat, model, plain), 0, "", 0.0
         for number in range(self.n_tries):
             started, after = time.monotonic(), None
             try:
-                raw = client.chat.completions.with_raw_response.create(**body)
+                raw = client.chat.completions.with_raw_response.create(
+                    **body, extra_body=template.extra
+                )
                 return Call(
                     result=completion(wanted, _object(raw.http_response.json())),
                     latency_s=time.monotonic() - started,
@@ -79,10 +83,12 @@ class Caller:
             except errors.APITimeoutError:
                 n_lost, error = n_lost + 1, "no answer in time"
             except errors.APIConnectionError as failure:
+                n_lost += not _never_arrived(failure)
                 error = f"no connection: {failure.__cause__ or failure}"
             except errors.APIStatusError as failure:
                 error = f"status {failure.status_code}: {failure.message}"[:300]
                 after = failure.response.headers.get("retry-after")
+                n_lost += failure.status_code >= 500
                 if failure.status_code not in _TRY_AGAIN:
                     break
             except (
@@ -103,6 +109,16 @@ class Caller:
             return min(float(retry_after), _LONGEST_PAUSE_S)
         longest = min(self.pause_s * 2.0**number, _LONGEST_PAUSE_S)
         return random.uniform(longest / 2.0, longest)  # noqa: S311 - only spreads the tries
+
+
+def _never_arrived(error: BaseException) -> bool:
+    """Tell whether there was no connection at all, so that nothing can be billed."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionRefusedError | socket.gaierror):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -63,10 +63,10 @@ class Checks:
             found = json.loads(answer)
         except (ValueError, RecursionError):
             return "no JSON"
+        if not isinstance(found, dict):
+            return "no JSON object"
         missing = [key for key in self.json_keys if key not in found]
-        if not isinstance(found, dict) or missing:
-            return f"JSON without {missing[0]}" if missing else "no JSON object"
-        return None
+        return f"JSON without {missing[0]}" if missing else None
 
 
 def parse_checks(text: str, *, name: str) -> Checks:

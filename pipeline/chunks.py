@@ -12,6 +12,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from pipeline.json_text import json_text
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reject:
@@ -168,7 +170,7 @@ class ParquetChunk:
         """Return objects with JSON's types; times and other types as text."""
         columns = [self.column(name) for name in self.columns]
         return [
-            json.dumps(dict(zip(self.columns, row, strict=True)), ensure_ascii=False, default=str)
+            json_text(dict(zip(self.columns, row, strict=True)))
             for row in zip(*columns, strict=True)
         ]
 

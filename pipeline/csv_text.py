@@ -38,5 +38,17 @@ def guard_cell(text: str) -> str:
     >>> guard_cell("=1+1"), guard_cell("-1.5e3"), guard_cell("plain")
     ("'=1+1", '-1.5e3', 'plain')
     """
-    is_formula = text.startswith(_RISKY_STARTS) and not _NUMBER.fullmatch(text)
-    return f"'{text}" if is_formula else text
+    return f"'{text}" if _is_formula(text) else text
+
+
+def unguard_cell(text: str) -> str:
+    """Take the apostrophe of `guard_cell` away again.
+
+    >>> unguard_cell("'=1+1"), unguard_cell("'plain'")
+    ('=1+1', "'plain'")
+    """
+    return text[1:] if text.startswith("'") and _is_formula(text[1:]) else text
+
+
+def _is_formula(text: str) -> bool:
+    return text.startswith(_RISKY_STARTS) and _NUMBER.fullmatch(text) is None

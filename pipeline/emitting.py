@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.json_text import json_text
 from pipeline.mapping import ColumnMapping
 from pipeline.requests import FORMS, Template, UnsayableError, chat_of
 from pipeline.routed import RoutedRow, open_routed
@@ -168,7 +169,8 @@ def emit_batches(
                     name = template.models.get(row.model, row.model)
                     try:
                         chat = chat_of(row.payload, row.text, template)
-                        line = _line(form(row.id, chat, name, template))
+                        wanted = f"{row.id}-{batch_id[:8]}"  # no other batch has this id
+                        line = _line(form(wanted, chat, name, template))
                     except UnsayableError as error:
                         out.reject(row, f"{error} of {provider}")
                         continue
@@ -176,7 +178,7 @@ def emit_batches(
                         out.reject(row, f"{len(line):,} bytes are more than a file may hold")
                         continue
                     file_name = out.add(row.model, line)
-                    out.note(shared | _entry(row, name, file_name))
+                    out.note(shared | {"id": wanted} | _entry(row, name, file_name))
         out.flush()
     return Emitted(
         folder=folder,
@@ -205,12 +207,11 @@ def open_manifest(path: Path) -> pl.LazyFrame:
             f"{found}: expected the manifest that `promptshed batch emit` wrote, found none. Name "
             "its folder with --manifest."
         )
-    return pl.scan_parquet(found)
+    return pl.scan_parquet(found, glob=False)
 
 
 def _entry(row: RoutedRow, provider_model: str, file_name: str) -> dict[str, object]:
     return {
-        "id": row.id,
         "row": row.row,
         "file": file_name,
         "model": row.model,
@@ -221,7 +222,7 @@ def _entry(row: RoutedRow, provider_model: str, file_name: str) -> dict[str, obj
         "propensity": row.propensity,
         "text": row.text,
         "payload": row.payload,
-        "values": json.dumps(dict(row.values), ensure_ascii=False, default=str),
+        "values": json_text(dict(row.values)),
     }
 
 
@@ -236,7 +237,7 @@ def _batch_id(routed: Path, provider: str, template: Template, models: tuple[str
 
 
 def _line(value: Mapping[str, object]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, default=str).encode() + b"\n"
+    return json_text(value).encode() + b"\n"
 
 
 def _slug(model: str) -> str:

@@ -73,12 +73,12 @@ def read_prompt(value: object) -> Prompt:
     chat = _find_chat(_parse_json(value) if isinstance(value, str) else value)
     if chat is not None:
         payload = json.dumps(chat, ensure_ascii=False, default=str)
-        return Prompt(text=_well_formed(_chat_text(chat)), payload=_well_formed(payload))
+        return Prompt(text=well_formed(_chat_text(chat)), payload=well_formed(payload))
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return Prompt(text=text, payload=None)
 
 
-def _well_formed(text: str) -> str:
+def well_formed(text: str) -> str:
     """Replace the halves of characters that a JSON escape can spell but UTF-8 cannot hold."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -14,6 +15,8 @@ class Purse:
     """The money that is left, shared by threads."""
 
     max_usd: float | None
+    note: Callable[[float], None]
+    """Called with the most that can be gone before any of it goes, so that it outlives a kill."""
     spent_usd: float = 0.0
     _held_usd: float = 0.0
     _free: threading.Condition = field(default_factory=threading.Condition)
@@ -28,6 +31,7 @@ class Purse:
                     raise NoMoneyError
                 self._free.wait()
             self._held_usd += most_usd
+            self.note(self.spent_usd + self._held_usd)
 
     def settle(self, most_usd: float, spent_usd: float) -> None:
         """Bring back what was set aside and pay what was spent."""

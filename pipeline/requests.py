@@ -15,6 +15,9 @@ from profiles.errors import InputFileError
 OPENAI, ANTHROPIC, GEMINI, MISTRAL = (
     f"{provider}-batch" for provider in ("openai", "anthropic", "gemini", "mistral")
 )
+_OWN = ("model", "messages", "max_tokens", "max_completion_tokens", "n", "stream")
+"""Fields that `extra` may not hold: the routed row or a key of its own says them, or there would be
+several answers."""
 _KEYS = ("system", "max_tokens", "temperature", "tools", "extra", "models")
 _DEFAULT_MAX_TOKENS = 4096  # Anthropic takes no request without a limit
 Json: TypeAlias = dict[str, Any]
@@ -75,6 +78,12 @@ def parse_template(text: str, *, name: str) -> Template:
                 f"{name}: {key}: expected {types[key][-1].__name__}, found {value!r}. "
                 "Correct the file."
             )
+    own = sorted(set(found.get("extra", ())) & set(_OWN))
+    if own:
+        raise InputFileError(
+            f"{name}: extra: found {own[0]!r}, which is said by the routed file or the key "
+            "max_tokens, or asks for several answers. Leave it out."
+        )
     given: dict[str, Any] = {**found, "tools": tuple(found.get("tools", ()))}
     return Template(**given)
 
@@ -91,6 +100,15 @@ def chat_of(payload: str | None, text: str, template: Template) -> list[Message]
     if template.system and not any(turn["role"] in ("system", "developer") for turn in chat):
         return [{"role": "system", "content": template.system}, *chat]
     return chat
+
+
+def is_text(payload: str | None) -> bool:
+    """Tell whether a chat (as in `chat_of`) has no pictures, sounds or files."""
+    chat: list[Message] = json.loads(payload) if payload else []
+    try:
+        return all(_plain(turn) is not None for turn in chat if turn.get("content") is not None)
+    except UnsayableError:
+        return False
 
 
 def openai_body(chat: Sequence[Message], model: str, template: Template) -> Json:

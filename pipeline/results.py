@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from pipeline.prompt_text import well_formed
+
 Json: TypeAlias = Mapping[str, Any]
 
 
@@ -23,6 +25,13 @@ class Result:
     """No token came from a cache, so that the plain price holds."""
     error: str | None = None
     """Null if it succeeded."""
+
+    def __post_init__(self) -> None:
+        """Replace halves of characters, which JSON can spell but no file can hold."""
+        for name in ("id", "answer", "finish_reason", "error"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                object.__setattr__(self, name, well_formed(value))
 
 
 def read_result(line: str) -> Result | None:

@@ -121,11 +121,11 @@ def write_checkpoint(target: Path, checkpoint: Checkpoint) -> None:
 
 
 @contextmanager
-def kept_part(target: Path, n_bytes: int) -> Iterator[BinaryIO]:
+def kept_part(target: Path, n_bytes: int, *, is_paid: bool = False) -> Iterator[BinaryIO]:
     """Open the part of a target after its first `n_bytes`; a success gives it the target's name.
 
-    A usage error or another error of ours removes it; whatever else ends the block, such as an
-    interrupt or a full disk, leaves it for the next run.
+    A usage error or another error of ours removes it, unless it `is_paid` for; whatever else ends
+    the block, such as an interrupt or a full disk, leaves it for the next run.
 
     Raises
     ------
@@ -141,13 +141,15 @@ def kept_part(target: Path, n_bytes: int) -> Iterator[BinaryIO]:
     part.touch()
     with part.open("r+b") as stream:
         _lock(stream, target)
+        _require_same(stream, part, target, n_bytes)
         stream.truncate(n_bytes)
         stream.seek(n_bytes)
         try:
             yield stream
             settle(stream)
         except PromptshedError:
-            part.unlink()
+            if not is_paid:
+                part.unlink()
             raise
         part.replace(target)
 
@@ -165,14 +167,24 @@ def _lock(stream: BinaryIO, target: Path) -> None:
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise UsageError(
-            f"{target}: expected to be the only one writing it, found another run at it. Wait for "
-            "that, or name another target."
-        ) from error
+        raise _taken(target) from error
+
+
+def _require_same(stream: BinaryIO, part: Path, target: Path, n_bytes: int) -> None:
+    """Check that no other run finished, or cut, the part between its opening and its lock."""
+    found = os.fstat(stream.fileno())
+    if not part.exists() or part.stat().st_ino != found.st_ino or found.st_size < n_bytes:
+        raise _taken(target)
+
+
+def _taken(target: Path) -> UsageError:
+    return UsageError(
+        f"{target}: expected to be the only one writing it, found another run at it. Wait for "
+        "that, or name another target."
+    )
 
 
 def forget(target: Path) -> None:
-    """Remove what an interrupted run of a target left."""
-    parts = (part_path(target), part_path(rejects_path(target)))
-    for path in (checkpoint_path(target), *parts):
+    """Remove what an interrupted run left beside its part: who holds the part's lock may."""
+    for path in (checkpoint_path(target), part_path(rejects_path(target))):
         path.unlink(missing_ok=True)

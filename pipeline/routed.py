@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.chunks import as_text
+from pipeline.csv_text import unguard_cell
+from pipeline.formats import CSV
 from pipeline.mapping import ColumnMapping, detect_prompt
 from pipeline.prompt_text import normalise_text, prompt_id_of, read_prompt
-from pipeline.rows import about_file, open_source, read_chunks
+from pipeline.rows import Source, about_file, open_source, read_chunks
 from profiles.errors import InputFileError, UsageError
 from profiles.tables import RECEIPT
 
@@ -70,13 +72,20 @@ def open_routed(path: str | Path, mapping: ColumnMapping | None = None) -> Itera
                         f"{path}: expected a whole routed file, found line {first.line}: "
                         f"{first.reason}. Route again."
                     )
-                columns = [chunk.column(name) for name in source.columns]
+                columns = [_as_meant(chunk.column(name), source) for name in source.columns]
                 for values in zip(*columns, strict=True):
                     number += 1
                     given = dict(zip(source.columns, values, strict=True))
                     yield routed_row(number, given, prompt, names)
 
         yield RoutedFile(names=names, rows=rows())
+
+
+def _as_meant(values: Sequence[Any], source: Source) -> Sequence[Any]:
+    """Return the values of a column as they were before CSV was guarded against formulas."""
+    if source.kind != CSV:
+        return values
+    return [unguard_cell(value) if isinstance(value, str) else value for value in values]
 
 
 def receipt_columns(columns: Sequence[str]) -> dict[str, str]:
@@ -107,7 +116,7 @@ def routed_row(
     read = read_prompt(values[prompt])
     fallbacks = values[names["fallbacks"]]
     if isinstance(fallbacks, str):  # CSV holds the list as JSON
-        fallbacks = json.loads(fallbacks or "[]")
+        fallbacks = _list_of(fallbacks, number)
     propensity, version = values[names["propensity"]], values[names["table_version"]]
     text = as_text(values[names["model"]])
     return RoutedRow(
@@ -122,3 +131,16 @@ def routed_row(
         payload=read.payload,
         values=values,
     )
+
+
+def _list_of(text: str, number: int) -> list[str]:
+    try:
+        found = json.loads(text or "[]")
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise InputFileError(
+            f"row {number}: fallbacks: expected a list of models as JSON, found {text[:80]!r}. "
+            "Route again."
+        )
+    return found

@@ -48,9 +48,9 @@ class Writers:
         if str(target) != STDIN:
             self.path = Path(target)
             self.rejects_path = rejects_path(self.path)
+            stream = self._open_file(self.path, resume.n_bytes if resume else 0)
             if self.keeping is not None and resume is None:
                 forget(self.path)
-            stream = self._open_file(self.path, resume.n_bytes if resume else 0)
             if resume and resume.n_reject_bytes:
                 self._rejects = self._open_file(self.rejects_path, resume.n_reject_bytes)
         self._part = stream

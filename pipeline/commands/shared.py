@@ -12,6 +12,7 @@ import click
 import polars as pl
 
 from pipeline.jobs import recorded, started_by_page
+from pipeline.json_text import finite
 from pipeline.store import DEFAULT_PATH, Store
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -86,17 +87,7 @@ def say(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Print JSON to standard output; NaN and infinity become null."""
-    click.echo(json.dumps(_finite(value), ensure_ascii=False, indent=2, default=str))
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    return value
+    click.echo(json.dumps(finite(value), ensure_ascii=False, indent=2, default=str))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

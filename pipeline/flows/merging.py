@@ -13,11 +13,12 @@ import polars as pl
 from pipeline.answers import Answered, Asked, failed_row, outcome_tables
 from pipeline.atomic import replaced_file
 from pipeline.emitting import open_manifest
+from pipeline.json_text import json_text
 from pipeline.price import ListPrices, token_costs
 from pipeline.results import Result, read_result
 from pipeline.store import Store
 from profiles.catalog import batch_prices
-from profiles.errors import InputFileError
+from profiles.errors import InputFileError, UsageError
 from profiles.tables import OUTCOMES
 
 
@@ -72,33 +73,47 @@ def merge_results(
     InputFileError
         If a file cannot be read.
     UsageError
-        If there is no manifest.
+        If there is no manifest, or the answers would replace a file that is read.
     """
     known = open_manifest(manifest)
     ids = set(known.select("id").collect()["id"])
-    merged, seen = Merged(answers_path=answers), set[str]()
-    failed_path = answers.with_name(f"{answers.name}.failed.jsonl")
+    merged, seen, lost = Merged(answers_path=answers), set[str](), dict[str, Result]()
+    _require_others(answers, (*paths, manifest))
+    failed_path = _failed_path(answers)
     with ExitStack() as stack:
         out = stack.enter_context(stack.enter_context(replaced_file(answers)).open("wb"))
         failed = stack.enter_context(stack.enter_context(replaced_file(failed_path)).open("wb"))
         for path in paths:
             results = _results(path, merged)
             merged.n_unknown += len(results.keys() - ids)
-            wanted = (results.keys() & ids) - seen
-            seen |= wanted
-            pairs = _pairs(known, {each: results[each] for each in wanted})
-            _merge_pairs(store, pairs, prices, day, merged, out=out, failed=failed)
-        missing = ids - seen
+            wanted = {each: results[each] for each in (results.keys() & ids) - seen}
+            good = {each: result for each, result in wanted.items() if result.error is None}
+            seen |= good.keys()
+            lost |= {each: wanted[each] for each in wanted.keys() - good.keys()}
+            _merge_pairs(store, _pairs(known, good), prices, day, merged, out=out, failed=failed)
+        missing = ids - seen - lost.keys()
         merged.n_missing = len(missing)
         if missing_failed:
-            lost = {each: Result(id=each, error="no result") for each in missing}
-            pairs = _pairs(known, lost)
-            _merge_pairs(store, pairs, prices, day, merged, out=out, failed=failed)
+            lost |= {each: Result(id=each, error="no result") for each in missing}
+        still = {each: result for each, result in lost.items() if each not in seen}
+        _merge_pairs(store, _pairs(known, still), prices, day, merged, out=out, failed=failed)
     if merged.n_failed:
         merged.failed_path = failed_path
     else:
         failed_path.unlink()
     return merged
+
+
+def _require_others(answers: Path, read: Sequence[Path]) -> None:
+    for path in (answers, _failed_path(answers)):
+        if path.exists() and any(other.exists() and path.samefile(other) for other in read):
+            raise UsageError(
+                f"{path}: expected another file than those read. Name another with -o."
+            )
+
+
+def _failed_path(answers: Path) -> Path:
+    return answers.with_name(f"{answers.name}.failed.jsonl")
 
 
 def _results(path: Path, merged: Merged) -> dict[str, Result]:
@@ -192,4 +207,4 @@ def batch_costs(
 
 
 def _line(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, default=str).encode() + b"\n"
+    return json_text(value).encode() + b"\n"

@@ -4,6 +4,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,8 +13,9 @@ from pipeline.answers import Answered, Asked, beside, outcome_tables
 from pipeline.atomic import replaced_file
 from pipeline.calling import Call, Caller
 from pipeline.checks import Checks
+from pipeline.json_text import json_text
 from pipeline.purse import NoMoneyError, Pace, Purse
-from pipeline.requests import Template, chat_of, openai_body
+from pipeline.requests import Template, chat_of, is_text, openai_body
 from pipeline.results import Result
 from pipeline.resuming import checkpoint_path, kept_part, part_path, settle
 from pipeline.routed import RoutedRow, open_routed
@@ -95,40 +97,57 @@ def run_file(
 
     Raises
     ------
+    InputFileError
+        If the routed file cannot be read to its end: nothing is asked then.
     UsageError
-        If there is a cap but a model's price, or `max_tokens`, is not known.
+        If there is a cap but what a call can cost at most is not known, or nothing to resume.
     """
-    _require_prices(routed, options)
-    done = _read_part(target) if resume else []
-    n_bytes = sum(len(line) for line in done)
-    spent = sum(call["billed_usd"] for line in done for call in _calls_of(line))
-    purse = Purse(
-        max_usd=options.max_usd, spent_usd=max(spent, _spent_before(target, run_id, done))
-    )
-    ran = Ran(n_rows=len(done))
+    if resume and target.exists() and not part_path(target).exists():
+        raise UsageError(
+            f"{target}: expected an interrupted run, found a whole one. Leave --resume "
+            "out to ask, and pay, again."
+        )
+    _look_through(routed, options)
+    done = _read_part(target) if resume else _Done()
+    noted = _spent_before(target, run_id) if resume else 0.0
     client, pace = options.caller.client(), Pace(per_minute=options.per_minute)
-    asker = _Asker(options=options, client=client, purse=purse, pace=pace)
-    _note_spent(target, run_id, purse)
-    try:
-        with open_routed(routed) as file, kept_part(target, n_bytes) as stream:
-            _write_answers(asker, file.rows, stream, ran, progress, n_done=len(done))
-            settle(stream)
-    except NoMoneyError:
-        ran.is_stopped = True
-    finally:
-        _note_spent(target, run_id, purse)
+    ran = Ran(n_rows=done.n_rows)
+    with suppress(NoMoneyError), kept_part(target, done.n_bytes, is_paid=True) as stream:
+        purse = Purse(
+            max_usd=options.max_usd,
+            note=lambda gone_usd: _note_spent(target, run_id, gone_usd),
+            spent_usd=max(done.billed_usd, noted),
+        )
+        asker = _Asker(options=options, client=client, purse=purse, pace=pace)
+        try:
+            with open_routed(routed) as file:
+                _write_answers(asker, file.rows, stream, ran, progress, n_done=done.n_rows)
+        except NoMoneyError:
+            ran.is_stopped = True
+            raise
+        finally:
+            _note_spent(target, run_id, purse.spent_usd)
+            _count_and_store(store, routed, part_path(target), run_id, ran)
     if not ran.is_stopped:
         checkpoint_path(target).unlink()
-    written = part_path(target) if ran.is_stopped else target
-    _count_and_store(store, routed, written, run_id, ran)
     return ran
 
 
-def _require_prices(routed: Path, options: RunOptions) -> None:
+def _look_through(routed: Path, options: RunOptions) -> None:
+    """Read the whole file before anything is paid, and check that a cap can be kept."""
+    models: set[str] = set()
+    with open_routed(routed) as file:
+        for row in file.rows:
+            if row.model is None:
+                continue
+            models |= {row.model, *row.fallbacks}
+            if options.max_usd is not None and not is_text(row.payload):
+                raise UsageError(
+                    f"{routed}: row {row.row}: --max-usd needs chats of text alone: what a picture "
+                    "or a sound costs is not known. Leave the row out, or run without a cap."
+                )
     if options.max_usd is None:
         return
-    with open_routed(routed) as file:
-        models = {model for row in file.rows if row.model for model in (row.model, *row.fallbacks)}
     unknown = sorted(models - options.prices.keys())
     if unknown or options.template.max_tokens is None:
         lack = f"the price of {unknown[0]}" if unknown else "max_tokens in the template"
@@ -171,7 +190,7 @@ def _write_next(
     progress: Callable[[int], None],
 ) -> None:
     line = under_way.popleft().result()
-    stream.write(json.dumps(line, ensure_ascii=False, default=str).encode() + b"\n")
+    stream.write(json_text(line).encode() + b"\n")
     ran.n_rows += 1
     if ran.n_rows % _SETTLE_EVERY == 0:
         settle(stream)
@@ -231,16 +250,16 @@ class _Asker:
         return call, cost, billed
 
 
-def _note_spent(target: Path, run_id: str, purse: Purse) -> None:
+def _note_spent(target: Path, run_id: str, spent_usd: float) -> None:
     """Keep what was spent: answers behind the row where a run ends are paid, but not written."""
     with replaced_file(checkpoint_path(target)) as temporary:
-        noted = {"run_id": run_id, "spent_usd": purse.spent_usd}
+        noted = {"run_id": run_id, "spent_usd": spent_usd}
         temporary.write_text(json.dumps(noted), encoding="utf-8")
 
 
-def _spent_before(target: Path, run_id: str, done: list[bytes]) -> float:
+def _spent_before(target: Path, run_id: str) -> float:
     """Return what an interrupted run spent; refuse to go on with one of another file."""
-    if not done or not checkpoint_path(target).exists():
+    if not checkpoint_path(target).exists():
         return 0.0
     found = json.loads(checkpoint_path(target).read_text(encoding="utf-8"))
     if found["run_id"] != run_id:
@@ -251,13 +270,26 @@ def _spent_before(target: Path, run_id: str, done: list[bytes]) -> float:
     return float(found["spent_usd"])
 
 
-def _read_part(target: Path) -> list[bytes]:
-    """Return the whole lines of the part of an interrupted run."""
+@dataclass(frozen=True, kw_only=True)
+class _Done:
+    """What the part of an interrupted run holds, a broken last line aside."""
+
+    n_rows: int = 0
+    n_bytes: int = 0
+    billed_usd: float = 0.0
+
+
+def _read_part(target: Path) -> _Done:
     part = part_path(target)
     if not part.exists():
-        return []
+        return _Done()
+    n_rows, n_bytes, billed_usd = 0, 0, 0.0
     with part.open("rb") as stream:
-        return [line for line in stream if line.endswith(b"\n")]
+        for line in stream:
+            if line.endswith(b"\n"):
+                n_rows, n_bytes = n_rows + 1, n_bytes + len(line)
+                billed_usd += sum(call["billed_usd"] for call in _calls_of(line))
+    return _Done(n_rows=n_rows, n_bytes=n_bytes, billed_usd=billed_usd)
 
 
 def _calls_of(line: bytes) -> list[dict[str, Any]]:
@@ -270,6 +302,8 @@ def _count_and_store(store: Store, routed: Path, written: Path, run_id: str, ran
     answered: list[Answered] = []
     with open_routed(routed) as file, written.open("rb") as lines:
         for row, line in zip(file.rows, lines, strict=False):  # a stopped run has fewer lines
+            if not line.endswith(b"\n"):
+                break
             calls = _calls_of(line)
             ran.n_answered += bool(calls) and calls[-1]["problem"] is None
             ran.n_failed += not calls or calls[-1]["problem"] is not None

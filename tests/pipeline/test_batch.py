@@ -316,3 +316,18 @@ def test_receipts_must_be_complete(tmp_path, broken):
     source = write(tmp_path / "in.csv", "prompt\nHi\n")
     with pytest.raises(SchemaError, match="Expected 1 receipts with model"):
         route_file(source, tmp_path / "out.csv", broken)
+
+
+def test_a_rejects_file_is_not_replaced_while_it_is_read(tmp_path):
+    """Routing the rejects of a target to that target would delete its own source."""
+    source = write(tmp_path / "out.csv.rejects.csv", "prompt\nHi\n")
+    with pytest.raises(UsageError, match="expected another file than the source"):
+        route_file(source, tmp_path / "out.csv", decide)
+    assert source.read_text() == "prompt\nHi\n"
+
+
+def test_what_is_no_number_is_null_in_json(tmp_path):
+    """JSON has no NaN, and most readers take none."""
+    pl.DataFrame({"prompt": ["Hi"], "score": [float("nan")]}).write_parquet(tmp_path / "in.parquet")
+    route_file(tmp_path / "in.parquet", tmp_path / "out.jsonl", decide)
+    assert pl.read_ndjson(tmp_path / "out.jsonl")["score"].to_list() == [None]

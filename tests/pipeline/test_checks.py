@@ -20,6 +20,8 @@ from profiles.errors import InputFileError
         (Checks(json_keys=("a",)), '{"a": 1}', None),
         (Checks(json_keys=("a",)), '{"b": 1}', "JSON without a"),
         (Checks(json_keys=()), "3", "no JSON object"),
+        (Checks(json_keys=("a",)), "5", "no JSON object"),
+        (Checks(json_keys=("a",)), "null", "no JSON object"),
         (Checks(json_keys=()), "{", "no JSON"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from pipeline.batch import Shard, route_file
 from pipeline.resuming import (
     Keeping,
+    _require_same,
     checkpoint_path,
     input_identity,
     kept_part,
@@ -96,7 +97,7 @@ route_file(source, target, counter.decide, chunk_rows=3, keeping=keeping, progre
 
 
 def test_a_process_that_is_killed_leaves_what_another_can_go_on_with(tmp_path, source):
-    """Nothing cleans up after kill -9; `tests/benchmarks/kill.py` does it at random moments."""
+    """Nothing cleans up after kill -9; `scale.py kill`, a benchmark, does it at random moments."""
     whole, target = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
     route(source, whole)
     for n_rows_at_most in ("2", "17"):
@@ -166,6 +167,37 @@ def test_two_runs_of_one_target_are_told_apart(tmp_path):
         with pytest.raises(UsageError, match=message), kept_part(tmp_path / "out.csv", 0):
             pass
     assert (tmp_path / "out.csv").read_bytes() == b"first"
+
+
+def test_a_second_run_does_no_harm_to_the_first(tmp_path, source):
+    """Started while the first one writes, it is refused, and the first one's file is whole."""
+    whole, target = tmp_path / "whole.csv", tmp_path / "out.csv"
+    route(source, whole)
+    asked = {"table version": 3} | input_identity(source)
+
+    def begin_another(n_rows):
+        if n_rows == 9:
+            with pytest.raises(UsageError, match="found another run at it"):
+                route(source, target)
+
+    counter = Counter()
+    keeping = Keeping(asked=asked, state=counter.state)
+    route_file(
+        source, target, counter.decide, chunk_rows=3, keeping=keeping, progress=begin_another
+    )
+    assert target.read_bytes() == whole.read_bytes()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_part_that_got_its_name_meanwhile_is_left_alone(tmp_path):
+    """Between opening and locking the other run may have ended."""
+    target = tmp_path / "out.csv"
+    part_path(target).write_bytes(b"whole")
+    with part_path(target).open("r+b") as stream:
+        part_path(target).replace(target)
+        with pytest.raises(UsageError, match="found another run at it"):
+            _require_same(stream, part_path(target), target, 0)
+    assert target.read_bytes() == b"whole"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -41,6 +41,12 @@ def emit(run, *options, code=0):
     return out, err
 
 
+def ids(tmp_path, folder="out"):
+    """Return the id of each request by row."""
+    manifest = pl.read_parquet(tmp_path / folder / "manifest.parquet", glob=False)
+    return dict(manifest.select("row", "id").iter_rows())
+
+
 def answer(wanted, text="Yes.", n_in=1000, n_out=500):
     body = {
         "choices": [{"message": {"content": text}, "finish_reason": "stop"}],
@@ -72,7 +78,8 @@ def test_each_model_gets_its_files_and_every_request_is_in_the_manifest(run, tmp
     assert counts["n_requests"] == {"large": 4, "small": 2}
     assert (counts["n_files"], counts["n_without_model"]) == (3, 1)
     manifest = pl.read_parquet(tmp_path / "out" / "manifest.parquet")
-    assert manifest["id"].to_list() == [f"r-{row:06}" for row in (1, 2, 4, 5, 6, 7)]
+    batch = manifest["batch_id"][0][:8]
+    assert manifest["id"].to_list() == [f"r-{row:06}-{batch}" for row in (1, 2, 4, 5, 6, 7)]
     assert manifest["id"].str.contains(r"^[a-zA-Z0-9_-]{1,64}$").all()
     assert set(manifest["table_version"]) == {3}
     for name, rows in manifest.group_by("file"):
@@ -98,7 +105,8 @@ def test_files_are_cut_by_bytes_too(run, tmp_path):
 def test_results_come_back_by_id_in_any_order(run, tmp_path):
     """Tokens and batch costs become outcomes with the propensity; merging again adds nothing."""
     emit(run, "-o", "out")
-    lines = [answer("r-000006"), answer("r-000002"), failure("r-000004"), answer("r-000099"), "{"]
+    known = ids(tmp_path)
+    lines = [answer(known[6]), answer(known[2]), failure(known[4]), answer("r-000099"), "{"]
     code, out, err = merge(run, tmp_path, lines)
     assert code == 3
     found = json.loads(out)
@@ -113,7 +121,7 @@ def test_results_come_back_by_id_in_any_order(run, tmp_path):
         "quality", "cost_usd", "n_tokens_in", "n_tokens_out", "propensity"
     ).row(0) == (None, pytest.approx(0.002), 1000, 500, 1.0)
     assert outcomes.filter(model_id="small")["cost_usd"].item() is None
-    assert store.read(REQUESTS)["external_id"].sort().to_list() == ["r-000002", "r-000006"]
+    assert store.read(REQUESTS)["external_id"].sort().to_list() == [known[2], known[6]]
     assert store.count(PROMPTS) == 2
     answers = read(tmp_path / "answers.jsonl")
     assert [(row["n"], row["answer"]) for row in answers] == [(1, "Yes."), (5, "Yes.")]
@@ -128,7 +136,7 @@ def test_results_come_back_by_id_in_any_order(run, tmp_path):
 def test_failures_are_routed_to_their_next_model(run, tmp_path):
     """The next wave is emitted from the failures; where the chain has ended there is no model."""
     emit(run, "-o", "out")
-    lines = [failure(f"r-{row:06}") for row in (2, 6)]
+    lines = [failure(ids(tmp_path)[row]) for row in (2, 6)]
     merge(run, tmp_path, lines)
     failed = read(tmp_path / "answers.jsonl.failed.jsonl")
     assert [(row["model"], row["fallbacks"]) for row in failed] == [("small", ["tiny"]), (None, [])]
@@ -142,10 +150,71 @@ def test_failures_are_routed_to_their_next_model(run, tmp_path):
     assert json.loads(found[1])["n_without_model"] == 1
 
 
+def test_results_of_another_batch_are_of_other_requests(run, tmp_path):
+    """The same rows sent to another provider, or in the next wave, have other ids."""
+    emit(run, "-o", "out")
+    assert run("batch", "emit", "routed.jsonl", "--to", "mistral-batch", "-o", "b2")[0] == 0
+    code, out, _ = merge(run, tmp_path, [answer(ids(tmp_path, "b2")[2])])
+    found = json.loads(out)
+    assert (code, found["n_answers"], found["n_unknown"], found["n_missing"]) == (0, 0, 1, 6)
+
+
+@pytest.mark.parametrize(
+    "order", [["results.jsonl", "again.jsonl"], ["again.jsonl", "results.jsonl"]]
+)
+def test_what_failed_in_one_file_may_succeed_in_another(run, tmp_path, order):
+    """A request that expired and was sent again is answered, in whatever order the files are."""
+    emit(run, "-o", "out")
+    wanted = ids(tmp_path)[2]
+    (tmp_path / "results.jsonl").write_text(failure(wanted) + "\n")
+    (tmp_path / "again.jsonl").write_text(answer(wanted) + "\n")
+    _, out, _ = run(
+        "batch", "merge", *order, "--manifest", "out", "-o", "answers.jsonl", "--store",
+        "s.duckdb", "--models-file", "m.yml", "--json",
+    )  # fmt: skip
+    found = json.loads(out)
+    assert [found[name] for name in ("n_answers", "n_failed", "n_missing")] == [1, 0, 5]
+    assert not (tmp_path / "answers.jsonl.failed.jsonl").exists()
+
+
+def test_half_a_character_loses_no_answer(run, tmp_path):
+    """JSON can spell half of a surrogate pair, which no file can hold."""
+    emit(run, "-o", "out")
+    merge(run, tmp_path, [answer(ids(tmp_path)[2], text="hi \ud83d")])
+    assert read(tmp_path / "answers.jsonl")[0]["answer"] == "hi \ufffd"
+
+
+@pytest.mark.parametrize("target", ["results.jsonl", "out/manifest.parquet"])
+def test_answers_replace_nothing_that_is_read(run, tmp_path, target):
+    """What a provider sent, and the manifest, are there only once."""
+    emit(run, "-o", "out")
+    (tmp_path / "results.jsonl").write_text(answer(ids(tmp_path)[2]) + "\n")
+    before = (tmp_path / target).read_bytes()
+    code, _, err = run(
+        "batch", "merge", "results.jsonl", "--manifest", "out/manifest.parquet", "-o", target,
+        "--store", "s.duckdb",
+    )  # fmt: skip
+    assert (code, (tmp_path / target).read_bytes()) == (2, before)
+    assert "expected another file than those read" in err
+
+
+def test_the_path_of_a_manifest_is_no_pattern(run, tmp_path):
+    """A folder called `out[1]` is that folder and not `out1`."""
+    emit(run, "-o", "out[1]")
+    emit(run, "-o", "out1", "--model", "small")
+    known = ids(tmp_path, "out[1]")
+    (tmp_path / "results.jsonl").write_text(answer(known[2]) + "\n")
+    _, out, _ = run(
+        "batch", "merge", "results.jsonl", "--manifest", "out[1]", "-o", "answers.jsonl",
+        "--store", "s.duckdb", "--json",
+    )  # fmt: skip
+    assert json.loads(out)["n_answers"] == 1
+
+
 def test_what_lacks_has_failed_if_that_is_said(run, tmp_path):
     """With --all a request without a result goes to the next wave."""
     emit(run, "-o", "out")
-    found = json.loads(merge(run, tmp_path, [answer("r-000001")], "--all")[1])
+    found = json.loads(merge(run, tmp_path, [answer(ids(tmp_path)[1])], "--all")[1])
     assert (found["n_failed"], found["n_missing"]) == (5, 5)
     assert found["errors"] == {"no result": 5}
 
@@ -153,7 +222,7 @@ def test_what_lacks_has_failed_if_that_is_said(run, tmp_path):
 def test_a_price_of_another_day_counts(run, tmp_path):
     """From 2027 on no batch price is known, so there is no cost."""
     emit(run, "-o", "out")
-    code, out, _ = merge(run, tmp_path, [answer("r-000002")], "--on", "2027-02-01")
+    code, out, _ = merge(run, tmp_path, [answer(ids(tmp_path)[2])], "--on", "2027-02-01")
     assert (code, json.loads(out)["cost_usd"]) == (0, None)
     assert date(2027, 2, 1) > date(2026, 11, 24)
 
