@@ -110,7 +110,8 @@ def read_checkpoint(target: Path, asked: Mapping[str, object]) -> Checkpoint | N
             f"{now[name]!r}. Ask for the same thing again, or run without --resume to start again."
         )
     is_whole = not checkpoint.n_reject_bytes or part_path(rejects_path(target)).exists()
-    return checkpoint if is_whole else None  # else it was killed while giving files their names
+    is_whole &= part_path(target).stat().st_size >= checkpoint.n_bytes
+    return checkpoint if is_whole else None  # else it was killed while beginning or ending
 
 
 def write_checkpoint(target: Path, checkpoint: Checkpoint) -> None:

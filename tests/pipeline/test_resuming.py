@@ -150,6 +150,15 @@ def test_a_checkpoint_without_its_part_is_none(tmp_path, source):
     assert route(source, target, resume=True).n_rows == 42
 
 
+def test_a_part_that_was_begun_anew_is_none(tmp_path, source):
+    """Killed after the part was cut and before the old checkpoint was gone: it starts again."""
+    target = tmp_path / "out.csv"
+    stop(source, target)
+    part_path(target).write_bytes(b"")
+    assert route(source, target, resume=True).n_rows == 42
+    assert target.read_text(encoding="utf-8").count("Write a poem") == 40
+
+
 def test_without_resume_the_run_starts_again(tmp_path, source):
     """Nothing of the interrupted run is in the file."""
     target = tmp_path / "out.csv"
