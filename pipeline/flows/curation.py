@@ -33,14 +33,24 @@ from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, PROMP
 
 def read_proposals(store: Store, run_id: str | None = None) -> pl.DataFrame:
     """Return the clusters of a run (the newest one) and what was decided about each."""
-    run = run_id or latest_run(store)
-    events = store.read(DOMAIN_EVENTS)
-    return proposals(
-        store.read(CLUSTERS, run_id=run),
-        store.read(MEMBERS, run_id=run),
-        events,
-        store.read(MEMBER_SETS),
-        store.read_among(MEMBERS, "run_id", events["run_id"].drop_nulls().unique().to_list()),
+    with store.reading():
+        run = run_id or latest_run(store)
+        events = store.read(DOMAIN_EVENTS)
+        return proposals(
+            store.read(CLUSTERS, run_id=run),
+            clustered_prompts(store, [run]),
+            events,
+            store.read(MEMBER_SETS),
+            clustered_prompts(store, events["run_id"].drop_nulls().unique().to_list()),
+        )
+
+
+def clustered_prompts(store: Store, run_ids: Sequence[str]) -> pl.DataFrame:
+    """Return run_id, prompt_id and cluster_id of the MEMBERS of some runs, in no order."""
+    return store.query(
+        "SELECT run_id, prompt_id, cluster_id FROM members "
+        "WHERE run_id IN (SELECT unnest($run_ids::VARCHAR[]))",
+        {"run_ids": list(run_ids)},
     )
 
 
