@@ -149,7 +149,7 @@ def complete_case(outcomes: Outcomes, *, least_coverage: float = 0.9) -> Complet
     if not has_cost:
         blank = np.full_like(chosen.quality, np.nan)
         chosen = Outcomes(model_ids=chosen.model_ids, quality=chosen.quality, cost_usd=blank)
-    n_gaps = len(known_all) - len(rows)
+    n_gaps = len(kept.quality) - len(rows)
     return CompleteCase(
         rows=rows, n_gaps=n_gaps, outcomes=chosen, has_cost=has_cost, left_out=left_out
     )
