@@ -2,8 +2,10 @@
 
 import streamlit as st
 
+from pages.ui import editing, jobs, reads, review, shell, shown, subject, taxonomy
 from pages.ui import format as text
-from pages.ui import jobs, reads, review, shell, shown, subject
+
+ONE, NAMES, CHANGES, FILES = "Look at one", "Rename many", "Changes", "Export & import"
 
 st.title("Domains")
 domains, waiting = reads.domains(), reads.waiting()
@@ -14,15 +16,34 @@ st.caption(
     f"ever; {text.counted(waiting.height, 'cluster')} of the newest run waiting in the inbox."
 )
 review.tell_what_was_done()
-catalogue = shown.catalogue(domains, waiting)
-chosen = subject.choose(catalogue)
+with st.container(horizontal=True, vertical_alignment="center"):
+    view = st.segmented_control(
+        "View",
+        (ONE, NAMES, CHANGES, FILES),
+        default=ONE,
+        required=True,
+        key="domains-view",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    review.offer_undo()
+if view == NAMES:
+    editing.many()
+elif view == CHANGES:
+    taxonomy.compare()
+elif view == FILES:
+    taxonomy.exchange()
+if view != ONE:
+    st.stop()
+
+chosen = subject.choose(shown.catalogue(domains, waiting))
 found = subject.load(chosen)
 st.subheader(text.as_markdown(found.name))
 st.text(found.facts)
 if found.phrases:
     st.caption("Phrases that set it apart from its neighbours")
     st.text(" · ".join(found.phrases))
-review.edit(chosen, found.name, status=found.status)
+editing.one(chosen)
 
 st.markdown("##### What each model does here")
 if found.cells.is_empty():

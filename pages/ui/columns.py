@@ -44,6 +44,13 @@ COLUMNS: Mapping[str, Any] = {
     "Likeness": st.column_config.NumberColumn(
         format="%.2f", help="Cosine of the mean vectors of domain and cluster, up to 1."
     ),
+    "Prompts in": st.column_config.NumberColumn(format="%,d", help="That it did not have before."),
+    "Prompts out": st.column_config.NumberColumn(format="%,d", help="That it has no longer."),
+    "Rows": st.column_config.NumberColumn(format="%,d"),
+    "Share, %": st.column_config.NumberColumn(format="%.1f"),
+    "Confidence": st.column_config.NumberColumn(
+        format="%.2f", help="Probability of the domain, 0 to 1."
+    ),
     "Points lost": st.column_config.NumberColumn(
         format="%.1f", help="Quality of the best model minus that of the chosen one, hundredths."
     ),

@@ -123,6 +123,18 @@ def points_interval(lo: float | None, hi: float | None) -> str:
     return DASH if lo is None or hi is None else f"{_signed(100 * lo)} to {_signed(100 * hi)}"
 
 
+def size(n_bytes: int) -> str:
+    """Return the size of a file.
+
+    >>> size(512), size(20_400), size(97_000_000)
+    ('512 bytes', '20 kB', '97 MB')
+    """
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if n_bytes >= factor:
+            return f"{n_bytes / factor:,.0f} {unit}"
+    return f"{n_bytes} bytes"
+
+
 def when(time: datetime | None) -> str:
     """Return a time to the minute.
 

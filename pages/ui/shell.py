@@ -111,6 +111,13 @@ def card(
         st.page_link(page, label=title, icon=":material/arrow_forward:", icon_position="right")
 
 
+def number(label: str, value: str, note: str, *, help_: str | None = None) -> None:
+    """Show one number with what it is compared with below it."""
+    with st.container(border=True, height="stretch", gap="xsmall"):
+        st.metric(label, value, help=help_)
+        st.caption(note)
+
+
 def show_step(step: Step) -> None:
     """Show one thing to do and the commands that do it."""
     with st.container(border=True, gap="small"):

@@ -15,7 +15,7 @@ from profiles.profile import ALL, UNASSIGNED
 CLUSTER = "cluster-"
 """What the key of a waiting cluster starts with; a domain's key is its id."""
 WAITING = "waiting"
-_MOST_WITHOUT_SCROLLING = 24
+MOST_WITHOUT_SCROLLING = 24
 _TRIAL = {
     "min_cluster_size": pl.Int64,
     "n_clusters": pl.Int64,
@@ -38,7 +38,7 @@ def table(
         "column_config": {name: COLUMNS[name] for name in frame.columns if name in COLUMNS},
         "placeholder": text.DASH,
         "alt": alt,
-        "height": "content" if frame.height <= _MOST_WITHOUT_SCROLLING else "auto",
+        "height": "content" if frame.height <= MOST_WITHOUT_SCROLLING else "auto",
     }
     if on_select is None:
         st.dataframe(frame, **shared)
@@ -88,7 +88,7 @@ def models(cells: pl.DataFrame) -> pl.DataFrame:
     return cells.sort(["quality", "model_id"], descending=[True, False], nulls_last=True).select(
         pl.col("model_id").alias("Model"),
         pl.col("quality").alias("Quality"),
-        _interval("quality_lo", "quality_hi").alias("95 % interval"),
+        interval("quality_lo", "quality_hi").alias("95 % interval"),
         pl.col("n"),
         (1000 * pl.col("cost_usd")).alias("$ per 1,000"),
         pl.col("n_tokens_in").alias("Tokens in"),
@@ -123,7 +123,7 @@ def by_size(buckets: pl.DataFrame) -> pl.DataFrame:
     """Return bucket, name in plain words and n_prompts; the largest first, the unassigned last."""
     return buckets.sort(
         [pl.col("domain_id") == UNASSIGNED, "n_prompts", "bucket"], descending=[False, True, False]
-    ).select("bucket", "n_prompts", name=_in_words())
+    ).select("bucket", "n_prompts", name=in_words())
 
 
 def alternatives(entries: pl.DataFrame) -> pl.DataFrame:
@@ -205,7 +205,7 @@ def tried(diff: pl.DataFrame, entries: pl.DataFrame, domain_ids: Sequence[str]) 
         diff.join(first, on="domain_id", how="left")
         .sort([differs, pl.col("bucket")], descending=[True, False], maintain_order=True)
         .select(
-            _in_words().alias("Domain"),
+            in_words().alias("Domain"),
             pl.col("model_before").alias("Published"),
             pl.when(differs).then("model_after").otherwise(pl.lit("the same")).alias("This policy"),
             (100 * pl.col("advantage")).alias("Points"),
@@ -217,7 +217,7 @@ def tried(diff: pl.DataFrame, entries: pl.DataFrame, domain_ids: Sequence[str]) 
 def regrets(rows: pl.DataFrame) -> pl.DataFrame:
     """Return `Hindsight.domains` for a table."""
     return rows.select(
-        _in_words("domain", key="domain").alias("Domain"),
+        in_words("domain", key="domain").alias("Domain"),
         pl.col("n").alias("Prompts"),
         pl.col("points").alias("Points lost"),
         _row_text("points_lo", "points_hi", _plain_interval).alias("Points lost, 95 %"),
@@ -232,7 +232,7 @@ def _plain_interval(lo: float | None, hi: float | None) -> str:
 def drift(shares: pl.DataFrame) -> pl.DataFrame:
     """Return `pipeline.drift.Drift.shares` for a table."""
     return shares.select(
-        _in_words("domain", key="domain").alias("Domain"),
+        in_words("domain", key="domain").alias("Domain"),
         (100 * pl.col("share_before")).alias("Before, %"),
         (100 * pl.col("share_now")).alias("Now, %"),
         (100 * pl.col("change")).alias("Change, %"),
@@ -289,14 +289,37 @@ def worst(rows: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
 def changes(diff: pl.DataFrame) -> pl.DataFrame:
     """Return the buckets that choose differently, from `pipeline.table.table_diff`."""
     return diff.filter(pl.col("change") != "same").select(
-        _in_words().alias("Domain"),
+        in_words().alias("Domain"),
         pl.col("model_before").alias("Before"),
         pl.col("model_after").alias("After"),
         pl.col("change").alias("Change"),
     )
 
 
-def _in_words(name: str = "name", *, key: str = "domain_id") -> pl.Expr:
+def taxonomy_changes(found: pl.DataFrame) -> pl.DataFrame:
+    """Return `pipeline.taxonomy_file.changes` for a table."""
+    is_new, is_gone = pl.col("name_before").is_null(), pl.col("name_after").is_null()
+    was_renamed = pl.col("name_before") != pl.col("name_after")
+    return found.select(
+        pl.coalesce("name_after", "name_before").alias("Domain"),
+        pl.when(is_new)
+        .then(pl.lit("new"))
+        .when(is_gone)
+        .then(pl.lit("gone"))
+        .when(pl.col("status_before") != pl.col("status_after"))
+        .then("status_after")
+        .when(was_renamed)
+        .then(pl.lit("renamed"))
+        .otherwise(pl.lit("other prompts"))
+        .alias("What"),
+        pl.when(was_renamed).then("name_before").alias("Name before"),
+        pl.col("n_prompts_in").cast(pl.Int64).alias("Prompts in"),
+        pl.col("n_prompts_out").cast(pl.Int64).alias("Prompts out"),
+        pl.col("domain_id").alias("Id"),
+    )
+
+
+def in_words(name: str = "name", *, key: str = "domain_id") -> pl.Expr:
     """Return a bucket's name in plain words."""
     is_rest = pl.col(key) == UNASSIGNED
     return pl.when(is_rest).then(pl.lit(UNASSIGNED_NAME)).otherwise(pl.col(name))
@@ -315,7 +338,8 @@ def _choice_columns() -> tuple[pl.Expr, ...]:
     )
 
 
-def _interval(lo: str, hi: str) -> pl.Expr:
+def interval(lo: str, hi: str) -> pl.Expr:
+    """Return two columns of qualities as one text."""
     return _row_text(lo, hi, text.interval)
 
 
