@@ -12,8 +12,12 @@ table = reads.current_table()
 build = Step(
     text="Build and publish a table first.", commands=("promptshed table build --publish",)
 )
-shell.require(reads.progress().n_prompts)
-shell.require(table, build)
+shell.require(
+    table,
+    build if reads.progress().n_prompts else None,
+    promise="A file goes in, and comes back with a model for every row: as one file, or as batch "
+    "files for each provider, whose results come back here.",
+)
 review.tell_what_was_done()
 
 view = st.segmented_control(

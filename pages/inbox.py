@@ -3,13 +3,17 @@
 import polars as pl
 import streamlit as st
 
-from pages.ui import access, jobs, reads, review, shell, shown
+from pages.ui import access, curated, jobs, reads, review, shell, shown
 from pages.ui import format as text
 from pipeline.taxonomy import APPROVED
 
 st.title("Review inbox")
 waiting = reads.waiting()
-shell.require(reads.run())
+shell.require(
+    reads.run(),
+    promise="Groups of prompts wait here until a person has named, joined or rejected them. Only "
+    "what is approved counts for routing.",
+)
 review.tell_what_was_done()
 domains, matches = reads.domains().filter(status=APPROVED), reads.matches()
 kept = matches.drop_nulls("domain_id").group_by("domain_id").agg(pl.col("fate").first())
@@ -47,4 +51,4 @@ jobs.panel(("domains",), most=1, heading="Splitting")
 if not kept.is_empty():
     st.subheader("What the newest run has made of the domains")
     st.write(f"It matched {n_found} of {text.counted(kept.height, 'domain')}.")
-    shown.table(shown.fates(matches, domains), alt="Fate of each domain")
+    shown.table(curated.fates(matches, domains), alt="Fate of each domain")

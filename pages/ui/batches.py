@@ -1,19 +1,15 @@
 """Batch files for a provider from a routed file, and the provider's results back as outcomes."""
 
-import io
-import zipfile
 from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import format as text
 from pages.ui import jobs, reads, routed
 from pipeline.emitting import MANIFEST
 from pipeline.jobs import DONE, Job, read_jobs
 from pipeline.requests import FORMS
 
 _TEMPLATE = "max_tokens: 512\n# system: You are brief.\n# models: {large/one: gpt-5}\n"
-_MOST_ZIPPED_BYTES = 200_000_000
 _EMIT, _MERGE = ["batch", "emit"], ["batch", "merge"]
 
 
@@ -92,19 +88,7 @@ def show(job: Job) -> None:
             if failed.is_file():
                 jobs.offer_file(failed, key=f"failed-{job.job_id}", label="Download what failed")
         return
-    files = sorted(path for path in written.iterdir() if path.is_file())
-    n_bytes = sum(path.stat().st_size for path in files)
-    if n_bytes > _MOST_ZIPPED_BYTES:
-        st.caption(f"Too large for the browser: {text.as_markdown(str(written))}")
-        return
-    st.download_button(
-        f"Download {text.counted(len(files), 'file')} as one archive",
-        lambda: _archive(files),
-        file_name=f"{written.name}.zip",
-        mime="application/zip",
-        key=f"archive-{job.job_id}",
-        icon=":material/folder_zip:",
-    )
+    jobs.offer_folder(written, key=f"archive-{job.job_id}")
 
 
 def _emitted() -> list[Path]:
@@ -115,14 +99,6 @@ def _emitted() -> list[Path]:
         if list(job.arguments[:2]) == _EMIT and job.state == DONE
     ]
     return [folder for folder in done if folder is not None and (folder / MANIFEST).is_file()]
-
-
-def _archive(files: list[Path]) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in files:
-            archive.write(path, path.name)
-    return packed.getvalue()
 
 
 def _named(path: Path) -> str:

@@ -9,7 +9,14 @@ _INTERVAL_HELP = "Where the true value lies with 95 % probability, given the dat
 _POINTS_HELP = "Hundredths of quality, against the reference model. Positive is better."
 
 COLUMNS: Mapping[str, Any] = {
-    "Name": st.column_config.TextColumn(width=260),
+    "Name": st.column_config.TextColumn(width="large"),
+    "Goes to": st.column_config.TextColumn(
+        help="First choice of the published table; routing refines it prompt by prompt."
+    ),
+    "For every prompt": st.column_config.TextColumn(
+        help="This table, one model for everything, or the best model of each prompt, which can "
+        "be known only afterwards."
+    ),
     "Domain": st.column_config.TextColumn(width="medium"),
     "Model": st.column_config.TextColumn(width="medium"),
     "Prompts": st.column_config.NumberColumn(format="%,d"),

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from pages.ui import access, reads, review, shown
+from pages.ui import access, curated, reads, review, shown
 from pages.ui import format as text
 from pipeline.flows import curation
 from pipeline.jobs import start_job
@@ -17,7 +17,7 @@ _SEEN = ("domain_id", "name", "status", "member_set_id")
 
 def one(domain_id: str) -> None:
     """Offer another name for a domain, to merge or split it, to retire it or bring it back."""
-    if domain_id.startswith(shown.CLUSTER):
+    if domain_id.startswith(curated.CLUSTER):
         st.page_link("pages/inbox.py", label="Decide in the inbox", icon=":material/inbox:")
         return
     if not access.may_decide():

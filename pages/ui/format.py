@@ -8,6 +8,7 @@ from datetime import datetime
 DASH = "–"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _BREAKS_SHORTCODES = ":\u2060"  # a word joiner: no emoji, icon or colour directive can start
+_EMPTY_LINES = re.compile(r"\n\s*\n")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -189,11 +190,12 @@ def shorten(text: str, *, longest: int) -> str:
 
 
 def excerpt(text: str, *, longest: int = 600) -> str:
-    """Return the start of a prompt, and how much of it is not shown.
+    r"""Return the start of a prompt without empty lines, and how much of it is not shown.
 
-    >>> excerpt("abcdef", longest=4)
-    'abcd… (2 more characters)'
+    >>> excerpt("abcdef", longest=4), excerpt("a\n \n\nb")
+    ('abcd… (2 more characters)', 'a\nb')
     """
+    text = _EMPTY_LINES.sub("\n", text.strip())
     rest = len(text) - longest
     return text if rest <= 0 else f"{text[:longest]}… ({rest:,} more characters)"
 

@@ -1,8 +1,10 @@
 """Long verbs started from a page: their progress, their output, and how to stop them."""
 
+import io
 import os
 import re
 import shlex
+import zipfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,6 +115,31 @@ def offer_file(written: Path, *, key: str, label: str = "") -> None:
         key=key,
         icon=":material/download:",
     )
+
+
+def offer_folder(folder: Path, *, key: str) -> None:
+    """Offer the files of a folder for download as one archive."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    if sum(path.stat().st_size for path in files) > _MOST_DOWNLOADED:
+        st.caption(f"Too large for the browser: {text.as_markdown(str(folder))}")
+        return
+    st.caption(text.as_markdown(", ".join(path.name for path in files)))
+    st.download_button(
+        f"Download {text.counted(len(files), 'file')} as one archive",
+        lambda: _archive(files),
+        file_name=f"{folder.name}.zip",
+        mime="application/zip",
+        key=key,
+        icon=":material/folder_zip:",
+    )
+
+
+def _archive(files: Sequence[Path]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in files:
+            archive.write(path, path.name)
+    return packed.getvalue()
 
 
 def panel(

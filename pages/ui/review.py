@@ -96,7 +96,7 @@ def fate(found: pl.DataFrame, domains: Mapping[str, str]) -> str:
         "n_shared", "domain_id", descending=[True, False]
     )
     if near.is_empty():
-        return "emerged: no domain has its prompts" if domains else ""
+        return "new: no domain has its prompts" if domains else ""
     said = {"survived": "may be", "split": "a part of", "merged": "has prompts of several, most of"}
     row = near.row(0, named=True)
     return (
@@ -125,7 +125,6 @@ def card(cluster: Mapping[str, Any], domains: Mapping[str, str], relation: str) 
         )
         facts = [
             relation,
-            f"in {' / '.join(reversed(cluster['parents']))}" if cluster["parents"] else "",
             f"cohesion {cluster['cohesion']:.2f}",
             f"cluster {cluster_id}",
         ]
@@ -146,6 +145,9 @@ def card(cluster: Mapping[str, Any], domains: Mapping[str, str], relation: str) 
 def _evidence(cluster: Mapping[str, Any]) -> None:
     st.caption("Phrases that set it apart")
     st.text(" · ".join(cluster["names"]))
+    if cluster["parents"]:
+        st.caption("Groups it is in")
+        st.text(" / ".join(reversed(cluster["parents"])))
     st.caption("Typical prompts")
     shell.prompts(cluster["exemplar_prompt_ids"])
     st.caption("Border prompts: does the name still fit?")

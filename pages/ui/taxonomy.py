@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from pages.ui import access, reads, review, shown
+from pages.ui import access, curated, reads, review, shown
 from pages.ui import format as text
 from pipeline.flows import curation
 from pipeline.taxonomy_file import changes, taxonomy_text
@@ -39,9 +39,9 @@ def compare() -> None:
         st.write("The domains are the same in both.")
         return
     st.write(f"{text.counted(found.height, 'domain')} differ.")
-    shown.table(shown.taxonomy_changes(found), alt="Domains that differ")
+    shown.table(curated.taxonomy_changes(found), alt="Domains that differ")
     st.subheader("All decisions", help="Newest first. None is ever deleted; an undo is one too.")
-    shown.table(shown.events(events), alt="All decisions")
+    shown.table(curated.events(events), alt="All decisions")
 
 
 def exchange() -> None:
