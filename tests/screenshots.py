@@ -35,8 +35,8 @@ PAGES = {
 }
 THEMES = ("light", "dark")
 WIDTHS = (1400, 800)
-_CHROMIUM = "/usr/bin/chromium"
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _ROOT = Path(__file__).resolve().parent.parent
 _START_S = 60
 
@@ -92,7 +92,7 @@ def serving(store: Path) -> Iterator[str]:
 def browsing(*, theme: str, width: int) -> Iterator[Visit]:
     """Start a browser that prefers light or dark."""
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=_CHROMIUM, args=_FLAGS)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(
             viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
         )

@@ -9,7 +9,7 @@ _INTERVAL_HELP = "Where the true value lies with 95 % probability, given the dat
 _POINTS_HELP = "Hundredths of quality, against the reference model. Positive is better."
 
 COLUMNS: Mapping[str, Any] = {
-    "Name": st.column_config.TextColumn(width="large"),
+    "Name": st.column_config.TextColumn(width=300),
     "Goes to": st.column_config.TextColumn(
         help="First choice of the published table; routing refines it prompt by prompt."
     ),

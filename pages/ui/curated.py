@@ -20,8 +20,8 @@ def catalogue(domains: pl.DataFrame, waiting: pl.DataFrame, choices: pl.DataFram
     Returns
     -------
     DataFrame
-        Columns Key (not for show), Name, Prompts, Status, Goes to, Quality and $ per 1,000;
-        approved ones first.
+        Columns Key (not for show), Name, Prompts, Goes to, Quality, $ per 1,000 and
+        Status; approved ones first.
     """
     decided = domains.select(
         Key=pl.col("domain_id"),
@@ -43,10 +43,10 @@ def catalogue(domains: pl.DataFrame, waiting: pl.DataFrame, choices: pl.DataFram
             "Key",
             "Name",
             "Prompts",
-            "Status",
             pl.col("model_id").alias("Goes to"),
             pl.col("quality").alias("Quality"),
             (1000 * pl.col("cost_usd")).alias("$ per 1,000"),
+            "Status",
         )
     )
 

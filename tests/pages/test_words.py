@@ -113,6 +113,9 @@ def test_the_catalogue_lists_domains_and_waiting_clusters():
         }
     )
     waiting = pl.DataFrame({"cluster_id": [3], "name": ["three"], "n_prompts": [9]})
-    listed = curated.catalogue(domains, waiting)
+    choices = pl.DataFrame(
+        {"domain_id": ["dom-1"], "model_id": ["large"], "quality": [0.9], "cost_usd": [0.002]}
+    )
+    listed = curated.catalogue(domains, waiting, choices)
     assert listed["Key"].to_list() == ["dom-1", "cluster-3"]
     assert listed["Status"].to_list() == ["approved", "waiting"]
