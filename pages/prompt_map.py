@@ -9,7 +9,11 @@ from pipeline.atlas import sample_points
 MOST_DRAWN = 30_000
 
 st.title("Map")
-shell.require(reads.run())
+shell.require(
+    reads.run(),
+    promise="Every prompt as a point, near those that are alike: to see what is asked, select a "
+    "part, read it, and make a domain of it.",
+)
 review.tell_what_was_done()
 points = reads.map_points()
 controls = st.grid(2, min_column_width=320)

@@ -114,12 +114,12 @@ def cancel_job(job: Job) -> None:
         os.kill(job.pid, signal.SIGINT)
 
 
-def log_of(store_path: Path, job: Job) -> str:
+def log_of(store_path: Path, job: Job, *, most_bytes: int = _LOG_TAIL_BYTES) -> str:
     """Return the end of what a job printed; empty for one that was started at a terminal."""
     path = _log_path(folder_of(store_path), job.job_id)
     if not path.is_file():
         return ""
-    return path.read_bytes()[-_LOG_TAIL_BYTES:].decode("utf-8", "replace")
+    return path.read_bytes()[-most_bytes:].decode("utf-8", "replace")
 
 
 @contextmanager

@@ -167,6 +167,17 @@ def model_calls() -> pl.DataFrame:
     return _model_calls(*_version(), datetime.now(UTC).date())
 
 
+def choices() -> pl.DataFrame:
+    """Return domain_id, model_id, quality and cost_usd of the published first choices."""
+    table = current_table()
+    buckets, entries = table_rows(table.table_version if table else 0)
+    return (
+        entries.filter(rank=1)
+        .join(buckets.select("bucket", "domain_id"), on="bucket")
+        .select("domain_id", "model_id", "quality", "cost_usd")
+    )
+
+
 def profile_cells() -> pl.DataFrame:
     """Return the cells of the newest profile; empty if there is none."""
     newest = read(PROFILES).sort("created_at")["profile_id"].to_list()

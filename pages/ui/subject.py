@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from pages.ui import curated, reads, shown
 from pages.ui import format as text
-from pages.ui import reads, shown
 from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS
 
 _N_EXAMPLES = 6
@@ -34,7 +34,7 @@ class Subject:
 
 
 def choose(catalogue: pl.DataFrame) -> str:
-    """Let one of `shown.catalogue` be chosen, by a click on its row or by name.
+    """Let one of `curated.catalogue` be chosen, by a click on its row or by name.
 
     The address keeps the choice, so that it can be shared; it wins when it changes.
     """
@@ -68,6 +68,7 @@ def _list(catalogue: pl.DataFrame) -> None:
         alt="Approved domains and waiting clusters",
         key=key,
         on_select=lambda: _take_click(key, catalogue["Key"].to_list()),
+        most_rows=12,
     )
 
 
@@ -94,8 +95,8 @@ def open_clicked(event: Mapping[str, Any], elements: Sequence[str]) -> None:
 
 def load(subject_id: str) -> Subject:
     """Read what is known of a domain, or of a cluster of the newest run."""
-    if subject_id.startswith(shown.CLUSTER):
-        return _cluster(int(subject_id.removeprefix(shown.CLUSTER)))
+    if subject_id.startswith(curated.CLUSTER):
+        return _cluster(int(subject_id.removeprefix(curated.CLUSTER)))
     return _domain(subject_id)
 
 
@@ -121,7 +122,7 @@ def _cluster(cluster_id: int) -> Subject:
     row = reads.waiting().filter(cluster_id=cluster_id).row(0, named=True)
     return Subject(
         name=row["name"],
-        status=shown.WAITING,
+        status=curated.WAITING,
         facts=f"waits for a decision · {text.count(row['n_prompts'])} prompts · cohesion "
         f"{row['cohesion']:.2f} · cluster {cluster_id} of the newest run",
         phrases=tuple(row["names"]),

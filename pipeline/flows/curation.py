@@ -154,6 +154,54 @@ def rename_domain(store: Store, domain: str, name: str, *, actor: str) -> str:
     return _decide(store, domain, step, _sign(actor))
 
 
+def rename_domains(store: Store, names: Mapping[str, str], *, actor: str) -> list[str]:
+    """Give several domains other names as one decision, which one undo takes back.
+
+    Parameters
+    ----------
+    names
+        The new name by domain id.
+    """
+    events = store.read(DOMAIN_EVENTS)
+    present = domains_now(events)
+    steps = [
+        {
+            "verb": "rename",
+            "domain_id": find_domain(present, domain)["domain_id"],
+            "name": domain_name(name),
+        }
+        for domain, name in names.items()
+    ]
+    return _save(store, draft(events, steps, _sign(actor)))
+
+
+def require_as_seen(store: Store, seen: Sequence[Mapping[str, object]]) -> None:
+    """Refuse to decide about domains that have changed since they were looked at.
+
+    Parameters
+    ----------
+    seen
+        For each domain its `domain_id` and what was seen of it, by the columns of DOMAINS.
+
+    Raises
+    ------
+    UsageError
+        If one is different now; it says who changed it and to what.
+    """
+    events = store.read(DOMAIN_EVENTS)
+    present = domains_now(events)
+    for row in seen:
+        now_ = find_domain(present, str(row["domain_id"]))
+        if any(now_[field] != value for field, value in row.items()):
+            about = (pl.col("domain_id") == row["domain_id"]) | (pl.col("verb") == "undo")
+            last = events.filter(about).sort("event_id").row(-1, named=True)
+            raise UsageError(
+                f"{last['actor']} was quicker: this domain is now {now_['name']!r} and "
+                f"{now_['status']} (event {last['event_id']}, {last['verb']}). Nothing of yours "
+                "was saved. Look at it again, then decide once more."
+            )
+
+
 def retire_domain(store: Store, domain: str, *, actor: str, reason: str | None) -> str:
     """Take a domain out of use; `restore_domain` brings it back."""
     return _decide(store, domain, {"verb": "retire"}, _sign(actor, reason), expected=APPROVED)
