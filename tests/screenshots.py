@@ -1,4 +1,4 @@
-"""Take a picture of every page: `python tests/screenshots.py STORE OUTDIR`.
+"""Take a picture of every page: `python -m tests.screenshots STORE OUTDIR`.
 
 Every page of this store and of an empty one, in light and dark, 1400 and 800 px wide. The store
 is only read.
@@ -33,6 +33,15 @@ PAGES = {
     "batch": "batch-routing",
     "drift": "coverage",
 }
+VIEWS = {
+    "rename": "taxonomy?domains-view=Rename+many",
+    "changes": "taxonomy?domains-view=Changes",
+    "exchange": "taxonomy?domains-view=Export+%26+import",
+    "versions": "routing?view=Versions",
+    "emit": "batch-routing?batch-view=Batch+files",
+    "merge": "batch-routing?batch-view=Results+back",
+}
+"""Other views of some pages."""
 THEMES = ("light", "dark")
 WIDTHS = (1400, 800)
 CHROMIUM = "/usr/bin/chromium"
@@ -129,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Take a picture of every page.")
     parser.add_argument("store", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", nargs="+", choices=list(PAGES), default=list(PAGES))
+    parser.add_argument("--only", nargs="+", choices=list(PAGES | VIEWS), default=[*PAGES, *VIEWS])
     parser.add_argument("--without-empty", action="store_true", help="the given store alone")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +149,7 @@ def main() -> None:
                 for theme, width in itertools.product(THEMES, WIDTHS):
                     with browsing(theme=theme, width=width) as visit:
                         for name in arguments.only:
-                            visit.open(f"{address}/{PAGES[name]}")
+                            visit.open(f"{address}/{(PAGES | VIEWS)[name]}")
                             picture = f"{name}-{kind}-{theme}-{width}.png"
                             visit.screenshot(arguments.folder / picture)
                         for complaint in visit.complaints:

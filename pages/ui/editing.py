@@ -23,7 +23,8 @@ def one(domain_id: str) -> None:
     if not access.may_decide():
         return
     seen = reads.domains().filter(domain_id=domain_id).select(_SEEN).row(0, named=True)
-    with st.expander("Rename, merge, split or retire"):
+    key = f"edit-open-{domain_id}"  # so that a message above does not close it
+    with st.expander("Rename, merge, split or retire", key=key, on_change="rerun"):
         access.choose_actor()
         with st.form(f"edit-{domain_id}", border=False):
             sides = st.grid(2, min_column_width=280)

@@ -12,7 +12,8 @@ from pages.ui import format as text
 from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS
 
 _N_EXAMPLES = 6
-_KEY, _SHOWN, _ROUND = "domain", "_domain_shown", "_domain_list_round"
+_KEY = "domain"
+_CHOSEN, _SHOWN, _ROUND = "_domain_chosen", "_domain_shown", "_domain_list_round"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,24 +42,28 @@ def choose(catalogue: pl.DataFrame) -> str:
     names = dict(catalogue.select("Key", "Name").iter_rows())
     wanted = st.query_params.get(_KEY)
     if wanted in names and wanted != st.session_state.get(_SHOWN):
-        st.session_state[_KEY] = wanted
-    elif st.session_state.get(_KEY) not in names:
-        st.session_state.pop(_KEY, None)
+        st.session_state[_CHOSEN] = wanted
+    elif st.session_state.get(_CHOSEN) not in names:
+        st.session_state[_CHOSEN] = next(iter(names))
     if wanted is not None and wanted not in names:
         st.warning("The address names a domain that is not in this store; here is another one.")
     _list(catalogue)
-    chosen = st.selectbox(
+    chosen = str(st.session_state[_CHOSEN])
+    # The browser knows options by their names: with other names it has to be another field.
+    key = f"look-at-{chosen}-{hash(tuple(names.items()))}"
+    st.selectbox(
         "Look at",
         list(names),
-        format_func=lambda key: text.one_line(names[key]),
-        key=_KEY,
-        persist_state="session",
-        on_change=_forget_click,
+        index=list(names).index(chosen),
+        format_func=lambda option: text.one_line(names[option]),
+        key=key,
+        on_change=_take_choice,
+        args=(key,),
         help="An approved domain, or a cluster that waits for a decision. A click on a row above "
         "chooses too.",
     )
-    st.session_state[_SHOWN] = st.query_params[_KEY] = str(chosen)
-    return str(chosen)
+    st.session_state[_SHOWN] = st.query_params[_KEY] = chosen
+    return chosen
 
 
 def _list(catalogue: pl.DataFrame) -> None:
@@ -75,11 +80,12 @@ def _list(catalogue: pl.DataFrame) -> None:
 def _take_click(key: str, keys: list[str]) -> None:
     rows = st.session_state[key]["selection"]["rows"]
     if rows:
-        st.session_state[_KEY] = keys[rows[0]]
+        st.session_state[_CHOSEN] = keys[rows[0]]
 
 
-def _forget_click() -> None:
-    """Give the list another key, which is the only way to clear the clicked row."""
+def _take_choice(key: str) -> None:
+    """Look at what was chosen by name, and clear the clicked row: only another key does that."""
+    st.session_state[_CHOSEN] = st.session_state[key]
     st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
 
 
