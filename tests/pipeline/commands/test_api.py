@@ -69,9 +69,7 @@ def test_only_the_head_can_be_asked_for(address):
     assert answer.headers["ETag"] == fetched(address)[1]["ETag"]
 
 
-@pytest.mark.parametrize(
-    "path", ["/abc", "/-1", "/2/nothing", "/2/..%2f..%2f2", "x", "/../nothing"]
-)
+@pytest.mark.parametrize("path", ["/abc", "/-1", "/2/nothing", "x", "/../nothing"])
 def test_any_other_address_is_404_and_no_page(address, path):
     """The dashboard's HTML with status 200 would be taken for a table."""
     status, headers, body = fetched(f"{address}{path}")
