@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import streamlit as st
 
-from pipeline.flows.curation import read_proposals
+from pipeline.flows.curation import read_overlaps, read_proposals
 from pipeline.flows.identity import read_matches
 from pipeline.flows.looking_back import cluster_values, look_back_on
 from pipeline.flows.monitoring import Traffic, place_prompts, read_traffic
@@ -292,7 +292,7 @@ def _most_alike(path: str, modified_ns: int, prompt_id: str, most: int) -> pl.Da
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _matches(path: str, modified_ns: int) -> pl.DataFrame:
-    return read_matches(_at(path, modified_ns), _offered(path, modified_ns))
+    return read_matches(_at(path, modified_ns), alike=_alike(path, modified_ns))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -347,7 +347,13 @@ def _domains(path: str, modified_ns: int) -> pl.DataFrame:
 def _offered(path: str, modified_ns: int) -> pl.DataFrame:
     if read(RUNS).is_empty():
         return CLUSTERS.empty().with_columns(status=pl.lit(""), domain_id=pl.lit(None, pl.String))
-    return read_proposals(_at(path, modified_ns))
+    return read_proposals(_at(path, modified_ns), alike=_alike(path, modified_ns))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _alike(path: str, modified_ns: int) -> pl.DataFrame | None:
+    newest = run()
+    return None if newest is None else read_overlaps(_at(path, modified_ns), newest.run_id)
 
 
 def _waiting(path: str, modified_ns: int) -> pl.DataFrame:

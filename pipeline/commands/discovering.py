@@ -59,7 +59,7 @@ from profiles.tables import CLUSTERS, RUNS
 )
 @click.option("--name-model", metavar="NAME", help="The model that names.")
 @json_option
-@recorded_job(alone=True)
+@recorded_job()
 def discover_command(
     store: Store,
     encoder_name: str,

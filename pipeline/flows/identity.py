@@ -7,10 +7,10 @@ from scipy.sparse import csr_matrix
 
 from pipeline.decisions import Signature, draft
 from pipeline.flows.clock import now
-from pipeline.flows.curation import clustered_prompts, read_proposals
+from pipeline.flows.curation import read_overlaps, read_proposals
 from pipeline.flows.discovery import latest_run
 from pipeline.flows.encoding import vector_matrix
-from pipeline.matching import MATCHES, match_domains, overlaps
+from pipeline.matching import MATCHES, match_domains
 from pipeline.store import Store
 from pipeline.taxonomy import APPROVED, domains_now, member_set
 from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, RUNS
@@ -18,13 +18,13 @@ from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, RUNS
 _ACTOR = "promptshed"
 
 
-def read_matches(store: Store, offered: pl.DataFrame | None = None) -> pl.DataFrame:
+def read_matches(store: Store, *, alike: pl.DataFrame | None = None) -> pl.DataFrame:
     """Return the fate of each approved domain in the newest run, and the clusters that emerged.
 
     Parameters
     ----------
-    offered
-        What `read_proposals` gives, where it is known already.
+    alike
+        What `read_overlaps` gives for the newest run, where it is known already.
 
     Returns
     -------
@@ -37,16 +37,16 @@ def read_matches(store: Store, offered: pl.DataFrame | None = None) -> pl.DataFr
             return pl.DataFrame(schema=MATCHES)
         run_id = latest_run(store)
         domains = domains_now(store.read(DOMAIN_EVENTS)).filter(status=APPROVED)
-        members, sets = clustered_prompts(store, [run_id]), store.read(MEMBER_SETS)
-        if domains.is_empty() or members.filter(pl.col("cluster_id") >= 0).is_empty():
+        clusters = store.read(CLUSTERS, run_id=run_id).select("cluster_id")
+        if domains.is_empty() or clusters.is_empty():
             return pl.DataFrame(schema=MATCHES)
-        seen = clustered_prompts(store, domains["run_id"].drop_nulls().unique().to_list())
         named = domains.select("domain_id", "member_set_id", "run_id")
-        alike = overlaps(members, named.drop("domain_id"), sets, seen).join(
-            named, on=["member_set_id", "run_id"], nulls_equal=True
+        alike = read_overlaps(store, run_id) if alike is None else alike
+        found = match_domains(
+            alike.join(named, on=["member_set_id", "run_id"], nulls_equal=True),
+            _cosines(store, run_id, named, clusters),
         )
-        found = match_domains(alike, _cosines(store, run_id, named))
-        offered = read_proposals(store, run_id) if offered is None else offered
+        offered = read_proposals(store, run_id, alike=alike)
     rejected = offered.filter(status="rejected")["cluster_id"].to_list()
     return found.filter((pl.col("fate") != "emerged") | ~pl.col("cluster_id").is_in(rejected))
 
@@ -90,9 +90,10 @@ def link_survivors(store: Store) -> list[str]:
     return drafted.domain_ids
 
 
-def _cosines(store: Store, run_id: str, domains: pl.DataFrame) -> pl.DataFrame:
+def _cosines(
+    store: Store, run_id: str, domains: pl.DataFrame, clusters: pl.DataFrame
+) -> pl.DataFrame:
     """Return the cosine of the prototypes of every domain and every cluster of the run."""
-    clusters = store.read(CLUSTERS, run_id=run_id).select("cluster_id")
     domain_sums, cluster_sums = _sums(store, run_id, domains, clusters)
     ours, theirs = _unit_rows(domain_sums), _unit_rows(cluster_sums)
     pairs = domains.select("domain_id").join(clusters, how="cross", maintain_order="left_right")

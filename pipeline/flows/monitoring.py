@@ -36,6 +36,11 @@ class Traffic:
 
 def read_traffic(store: Store, version: int) -> Traffic:
     """Assign the store's prompts to the domains of a table."""
+    with store.reading():
+        return _read_traffic(store, version)
+
+
+def _read_traffic(store: Store, version: int) -> Traffic:
     row = require_table(store, version)
     buckets = store.read(BUCKETS, table_version=version)
     model = routing_model(row, buckets, store.read(TABLE_ENTRIES, table_version=version))
