@@ -15,8 +15,12 @@ def test_discover_prints_the_sweep(run):
         "unclustered",
         "validity",
         "stability",
+        "routing,",
+        "points",
         "chosen",
     ]
+    assert "[+" in out.splitlines()[1]  # the gain in routing, with its interval
+    assert "0.333 is the least sum of the unclustered share and 1 / clusters" in err
     assert out.count("*") == 1
     assert "3 clusters of 60 prompts, 0 unclustered. Next: promptshed domains list" in err
 
