@@ -8,7 +8,8 @@ Each file holds prompts with a label, in any form that `promptshed import` reads
 encoded once; every method gets the same vectors and texts, runs in a process of its own with one
 thread, and clusters the first rows once before it is measured, so that compiling is not counted.
 BERTopic and EVoC run only with `--peer`, the Python of an environment that has them: see
-`discovery_peer.py`. What is in the folder `--kept` is not run again.
+`discovery_peer.py`; `--methods ours,bertopic` runs these only. What is in the folder `--kept` is
+not run again, also where fewer seeds were done.
 
 With `--names` it prints, for that many clusters from large to small, our name beside the
 labels that its prompts came with.
@@ -42,7 +43,7 @@ from profiles.tables import PROMPTS
 from tests.benchmarks.discovery_peer import METHODS, measure
 
 _PEER = Path(__file__).with_name("discovery_peer.py")
-_OURS, _K_MEANS, _AGAINST = "ours", "k-means, true k", "bertopic"
+_OURS, _K_MEANS, _AGAINST = "ours", "k-means", "bertopic"
 _HEADER = (
     "| method | seeds | NMI | ARI | clusters | unclustered | alike | CPU s "
     "| × BERTopic | wall s | MB |"
@@ -81,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--names", type=int)
     parser.add_argument("--kept", type=Path)
+    parser.add_argument("--methods", default=",".join((_OURS, _K_MEANS, *METHODS)))
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.worker:
@@ -111,6 +113,7 @@ def report(path: Path, store: Store, options: argparse.Namespace) -> str:
         found = {
             name: run(command, options.seeds, source, kept / f"{_key(name, truth, vectors)}.npz")
             for name, command in commands(options.peer).items()
+            if name in options.methods.split(",")
         }
     heading = f"## {path.stem}\n\n{len(truth):,} prompts, {len(set(truth))} labels.\n"
     return "\n".join([heading, _HEADER, "|---" * 11 + "|", *rows(found, truth)]) + "\n"
@@ -118,7 +121,7 @@ def report(path: Path, store: Store, options: argparse.Namespace) -> str:
 
 def _key(method: str, truth: NDArray[np.str_], vectors: NDArray[np.float32]) -> str:
     known = str(len(set(truth))) if method == _K_MEANS else ""
-    return f"{method.split(',', maxsplit=1)[0]}-{digest(vectors.tobytes().hex(), known)}"
+    return f"{method}-{digest(vectors.tobytes().hex(), known)}"
 
 
 def labelled(path: Path, store: Store) -> tuple[NDArray[np.str_], list[str], NDArray[np.float32]]:

@@ -1,4 +1,5 @@
 import json
+import re
 
 from tests.support import run_command, skip_umap, story, use_fake_encoder
 
@@ -19,7 +20,7 @@ def test_discover_prints_the_sweep(run):
         "points",
         "chosen",
     ]
-    assert "[+" in out.splitlines()[1]  # the gain in routing, with its interval
+    assert re.search(r" [+-]\d+\.\d\d \[[+-]\d+\.\d\d, [+-]\d+\.\d\d\]", out.splitlines()[1])
     assert "0.333 is the least sum of the unclustered share and 1 / clusters" in err
     assert out.count("*") == 1
     assert "3 clusters of 60 prompts, 0 unclustered. Next: promptshed domains list" in err
