@@ -231,7 +231,8 @@ def split_by_clusters(
     text_of = dict(store.read_among(PROMPTS, "prompt_id", ids)["prompt_id", "text"].iter_rows())
     ids = [prompt_id for prompt_id in ids if prompt_id in text_of]
     texts = [text_of[prompt_id] for prompt_id in ids]
-    grouping = cluster_vectors(texts, vectors_of(store, encoder, ids, texts), config)
+    vectors = vectors_of(store, encoder, ids, texts)
+    grouping = cluster_vectors(texts, vectors, config, encode=encoder.encode)
     found = grouping.clustering.cluster_ids
     if grouping.clustering.n_clusters < 2:
         raise UsageError(
