@@ -260,9 +260,12 @@ def undo_decision(
     return int(drafted.events["undoes"][0])
 
 
-def import_taxonomy(store: Store, text: str, *, actor: str, reason: str | None = None) -> list[str]:
+def import_taxonomy(
+    store: Store, text: str, *, actor: str, reason: str | None = None, overwrite: bool = False
+) -> list[str]:
     """Bring the domains to what a YAML text says; returns those that were made or changed."""
-    drafted = read_taxonomy(text, store.read(DOMAIN_EVENTS), _sign(actor, reason))
+    events = store.read(DOMAIN_EVENTS)
+    drafted = read_taxonomy(text, events, _sign(actor, reason), overwrite=overwrite)
     return _save(store, drafted)
 
 

@@ -1,5 +1,7 @@
 """What the newest run has made of the domains, and the links that need no one to look."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -9,12 +11,13 @@ from pipeline.flows.clock import now
 from pipeline.flows.curation import read_proposals
 from pipeline.flows.discovery import latest_run
 from pipeline.flows.encoding import stored_vectors
-from pipeline.matching import MATCHES, match_domains, overlaps
+from pipeline.matching import MATCHES, SAME_OVERLAP, match_domains, overlaps
 from pipeline.store import Store
 from pipeline.taxonomy import APPROVED, domains_now, member_set
 from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, RUNS
 
 _ACTOR = "promptshed"
+_UNLIKE_SHARE = 0.05
 
 
 def read_matches(store: Store) -> pl.DataFrame:
@@ -38,9 +41,12 @@ def read_matches(store: Store) -> pl.DataFrame:
     alike = overlaps(members, named.drop("domain_id"), sets, seen).join(
         named, on=["member_set_id", "run_id"], nulls_equal=True
     )
-    found = match_domains(
-        alike, _cosines(store, run_id, members, named.join(sets, on="member_set_id"))
-    )
+    held = named.join(sets, on="member_set_id")
+    clustered = members.filter(pl.col("cluster_id") >= 0)
+    known = _known_vectors(store, run_id, [*clustered["prompt_id"], *held["prompt_id"]])
+    cluster_ids = store.read(CLUSTERS, run_id=run_id)["cluster_id"]
+    cosines = _cosines(known, cluster_ids, clustered, held)
+    found = match_domains(alike, cosines, _strangers(known, alike, clustered, held, seen))
     offered = read_proposals(store, run_id)
     rejected = offered.filter(status="rejected")["cluster_id"].to_list()
     return found.filter((pl.col("fate") != "emerged") | ~pl.col("cluster_id").is_in(rejected))
@@ -85,22 +91,60 @@ def link_survivors(store: Store) -> list[str]:
     return drafted.domain_ids
 
 
-def _cosines(store: Store, run_id: str, members: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
-    """Return the cosine of the prototypes of every domain and every cluster of the run."""
+def _known_vectors(
+    store: Store, run_id: str, prompt_ids: Iterable[str]
+) -> dict[str, NDArray[np.float32]]:
     encoder_id = store.read(RUNS, run_id=run_id)["encoder_id"].item()
-    clustered = members.filter(pl.col("cluster_id") >= 0)
-    wanted = pl.concat([clustered["prompt_id"], held["prompt_id"]]).unique().sort()
-    known = stored_vectors(store, encoder_id, wanted.to_list())
+    return stored_vectors(store, encoder_id, sorted(set(prompt_ids)))
+
+
+def _cosines(
+    known: dict[str, NDArray[np.float32]],
+    cluster_ids: pl.Series,
+    clustered: pl.DataFrame,
+    held: pl.DataFrame,
+) -> pl.DataFrame:
+    """Return the cosine of the prototypes of every domain and every cluster of the run."""
     there = held.filter(pl.col("prompt_id").is_in(list(known)))
     domain_ids, ours = _prototypes(held["domain_id"].unique().sort(), there, "domain_id", known)
-    cluster_ids, theirs = _prototypes(
-        store.read(CLUSTERS, run_id=run_id)["cluster_id"], clustered, "cluster_id", known
-    )
+    found, theirs = _prototypes(cluster_ids, clustered, "cluster_id", known)
     return (
         pl.DataFrame({"domain_id": domain_ids})
-        .join(pl.DataFrame({"cluster_id": cluster_ids}), how="cross")
+        .join(pl.DataFrame({"cluster_id": found}), how="cross")
         .with_columns(cosine=pl.Series((ours @ theirs.T).ravel()))
     )
+
+
+def _strangers(
+    known: dict[str, NDArray[np.float32]],
+    alike: pl.DataFrame,
+    clustered: pl.DataFrame,
+    held: pl.DataFrame,
+    seen: pl.DataFrame,
+) -> pl.DataFrame:
+    """Return, of what came to each cluster after a domain's decision, the share unlike the domain.
+
+    Unlike is what is farther from the domain's prototype than all but a twentieth of its prompts.
+    """
+    rows, seen_in = [], dict(seen.group_by("run_id").agg("prompt_id").iter_rows())
+    for domain_id, run_id, cluster_id in (
+        alike.filter(pl.col("overlap") >= SAME_OVERLAP)
+        .select("domain_id", "run_id", "cluster_id")
+        .iter_rows()
+    ):
+        own = held.filter(domain_id=domain_id)["prompt_id"]
+        before = {*own, *seen_in.get(run_id, ())}
+        inside = clustered.filter(cluster_id=cluster_id)["prompt_id"]
+        ours, new = (
+            np.array([known[p] for p in prompts if p in known])
+            for prompts in (own, [p for p in inside if p not in before])
+        )
+        if len(ours) and len(new):
+            mean = ours.mean(axis=0)
+            least = np.quantile(ours @ mean, _UNLIKE_SHARE)
+            rows.append((domain_id, cluster_id, float(np.mean(new @ mean < least))))
+    columns = {"domain_id": pl.String, "cluster_id": pl.Int64, "share_strange": pl.Float64}
+    return pl.DataFrame(rows, schema=columns, orient="row")
 
 
 def _prototypes(
