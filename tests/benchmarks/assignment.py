@@ -86,26 +86,32 @@ class Labelled:
 
 def _rows(known: Mapping[str, Labelled]) -> Iterator[tuple[str, list[str]]]:
     if len(known) > 1:
-        for name, own in known.items():
+        for name, whole in known.items():
+            own = _of_enough(whole)
+            if len(np.unique(own.labels)) < 2:
+                continue
             others = {other: labelled for other, labelled in known.items() if other != name}
             for other, cells in zip(others, measure(own, list(others.values())), strict=True):
                 yield f"{name} | {other}", cells
         return
-    [(name, whole)] = known.items()
+    [(name, whole)] = ((name, _of_enough(labelled)) for name, labelled in known.items())
     for label in np.unique(whole.labels):
         [cells] = measure(whole.where(whole.labels != label), [whole.where(whole.labels == label)])
         yield f"{name}, others | {label}", cells
 
 
+def _of_enough(labelled: Labelled) -> Labelled:
+    _, label, sizes = np.unique(labelled.labels, return_inverse=True, return_counts=True)
+    return labelled.where(sizes[label] >= _LEAST_PROMPTS)
+
+
 def _labelled(path: Path, options: argparse.Namespace) -> Labelled:
-    """Return the prompts that have a label of enough prompts, by prompt_id."""
+    """Return the prompts that have a label, by prompt_id."""
     name = f"{options.store.stem}-{path.stem}.duckdb"
     store = Store(path=options.store.with_name(name))
     store.append(*read_file(path).tables())
     known = pl.col("label").is_not_null() & ~pl.col("label").is_in(_STATED_OUT)
-    enough = pl.len().over("label") >= _LEAST_PROMPTS
     prompts = store.read(PROMPTS).filter(known).sort("prompt_id").head(options.most)
-    prompts = prompts.filter(enough)
     ids = prompts["prompt_id"].to_list()
     return Labelled(
         ids=np.array(ids),
