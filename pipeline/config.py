@@ -50,6 +50,8 @@ class AssignConfig:
     inverse_regularisation: float = 10.0
     rejected_share: float = 0.05
     """Share of a domain's own held-out members that may be refused as `unassigned`."""
+    balance: float = 0.5
+    """A member weighs its domain's size to the power of minus this; 0: all weigh the same."""
     n_folds: int = 5
     seed: int = 0
 

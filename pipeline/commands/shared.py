@@ -116,7 +116,17 @@ def print_matches(matches: pl.DataFrame) -> None:
     if matches["domain_id"].null_count() == matches.height:
         return
     print_table(
-        ["fate", "domain", "cluster", "shared", "of domain", "of cluster", "cosine", "sure"],
+        [
+            "fate",
+            "domain",
+            "cluster",
+            "shared",
+            "of domain",
+            "of cluster",
+            "cosine",
+            "strange",
+            "sure",
+        ],
         [
             (
                 row["fate"],
@@ -125,7 +135,7 @@ def print_matches(matches: pl.DataFrame) -> None:
                 row["n_shared"],
                 *(
                     None if row[name] is None else f"{row[name]:.2f}"
-                    for name in ("share_of_domain", "share_of_cluster", "cosine")
+                    for name in ("share_of_domain", "share_of_cluster", "cosine", "share_strange")
                 ),
                 "*" if row["strong"] else "",
             )

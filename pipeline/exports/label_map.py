@@ -24,6 +24,8 @@ class LabelMap:
     encoder_name: str = ""
     exemplars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By domain id, prompts that stand for it; empty unless they were asked for."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """By domain id, the least cosine of a prompt to the nearest of these."""
 
     @property
     def names(self) -> dict[str, str]:

@@ -301,7 +301,8 @@ def split_by_clusters(
     text_of = dict(store.read_among(PROMPTS, "prompt_id", ids)["prompt_id", "text"].iter_rows())
     ids = [prompt_id for prompt_id in ids if prompt_id in text_of]
     texts = [text_of[prompt_id] for prompt_id in ids]
-    grouping = cluster_vectors(texts, vectors_of(store, encoder, ids, texts), config)
+    vectors = vectors_of(store, encoder, ids, texts)
+    grouping = cluster_vectors(texts, vectors, config, encode=encoder.encode)
     found = grouping.clustering.cluster_ids
     if grouping.clustering.n_clusters < 2:
         raise UsageError(
@@ -329,9 +330,12 @@ def undo_decision(
     return int(drafted.events["undoes"][0])
 
 
-def import_taxonomy(store: Store, text: str, *, actor: str, reason: str | None = None) -> list[str]:
+def import_taxonomy(
+    store: Store, text: str, *, actor: str, reason: str | None = None, overwrite: bool = False
+) -> list[str]:
     """Bring the domains to what a YAML text says; returns those that were made or changed."""
-    drafted = read_taxonomy(text, store.read(DOMAIN_EVENTS), _sign(actor, reason))
+    events = store.read(DOMAIN_EVENTS)
+    drafted = read_taxonomy(text, events, _sign(actor, reason), overwrite=overwrite)
     return _save(store, drafted)
 
 

@@ -47,7 +47,7 @@ def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
         return run_id
     vectors = vectors_of(store, encoder, ids, texts)
     started = time.monotonic()
-    found = cluster_vectors(texts, vectors, config, with_map=True)
+    found = cluster_vectors(texts, vectors, config, encode=encoder.encode, with_map=True)
     clustering, known = found.clustering, found.agreement
     members = _members_frame(run_id, ids, found)
     created_at = now()

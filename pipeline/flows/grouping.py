@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from pipeline.cluster import (
     METHODS,
-    NOISE,
     Clustering,
     choose_granularity,
     cluster_prompts,
@@ -21,7 +20,7 @@ from pipeline.config import DiscoverConfig
 from pipeline.duplicates import representatives
 from pipeline.extension import Agreement, agreement, extend
 from pipeline.hierarchy import parents_of
-from pipeline.label import ClusterLabel, label_clusters, unlike_names
+from pipeline.label import ClusterLabel, EncodeTexts, label_clusters, name_groups_of
 from pipeline.nearest import Nearest
 from pipeline.project import cluster_coordinates, map_coordinates, neighbours_of
 from pipeline.split import hash_shares
@@ -87,9 +86,16 @@ def cluster_vectors(
     vectors: NDArray[np.float32],
     config: DiscoverConfig,
     *,
+    encode: EncodeTexts | None = None,
     with_map: bool = False,
 ) -> Grouping:
-    """Project, cluster and name prompts, whose rows are sorted by prompt_id."""
+    """Project, cluster and name prompts, whose rows are sorted by prompt_id.
+
+    Parameters
+    ----------
+    encode
+        The encoder of the vectors, for better names; None: names go by counts alone.
+    """
     distinct = _distinct(texts, vectors, config)
     near = neighbours_of(vectors[distinct.rows], config.project)
     points = cluster_coordinates(vectors[distinct.rows], near, config.project)
@@ -98,13 +104,14 @@ def cluster_vectors(
     chosen = choose_granularity(tried)
     clustering, known = _extended(texts, vectors, distinct, chosen, config)
     ids = clustering.cluster_ids
+    labels = label_clusters(texts, vectors, ids, encode=encode)
     return Grouping(
         clustering=clustering,
         chosen=chosen,
         tried=tried,
         sampled=distinct.sample,
-        labels=label_clusters(texts, vectors, ids),
-        parents=_parent_names(texts, vectors, ids),
+        labels=labels,
+        parents=_parent_names(texts, vectors, ids, labels, encode),
         places=_places(vectors, ids, distinct, near, config)
         if with_map
         else np.empty((0, 2), "f4"),
@@ -180,14 +187,18 @@ def _extended(
 
 
 def _parent_names(
-    texts: Sequence[str], vectors: NDArray[np.float32], ids: NDArray[np.int64]
+    texts: Sequence[str],
+    vectors: NDArray[np.float32],
+    ids: NDArray[np.int64],
+    labels: Sequence[ClusterLabel],
+    encode: EncodeTexts | None,
 ) -> tuple[tuple[str, ...], ...]:
-    levels = []
-    for group_of in parents_of(vectors, ids):
-        groups = np.append(group_of, NOISE)[ids]
-        names = unlike_names([label.name for label in label_clusters(texts, vectors, groups)])
-        levels.append([names[group] for group in group_of])
-    return tuple(zip(*levels, strict=True))
+    levels = parents_of(vectors, ids)
+    named = name_groups_of(texts, vectors, ids, labels, levels, encode=encode)
+    return tuple(
+        tuple(names[group_of[k]] for names, group_of in zip(named, levels, strict=True))
+        for k in range(len(labels))
+    )
 
 
 def _places(

@@ -9,13 +9,14 @@ from pipeline.decisions import Signature, draft
 from pipeline.flows.clock import now
 from pipeline.flows.curation import read_overlaps, read_proposals
 from pipeline.flows.discovery import latest_run
-from pipeline.flows.encoding import vector_matrix
-from pipeline.matching import MATCHES, match_domains
+from pipeline.flows.encoding import stored_vectors, vector_matrix
+from pipeline.matching import MATCHES, SAME_OVERLAP, match_domains
 from pipeline.store import Store
 from pipeline.taxonomy import APPROVED, domains_now, member_set
 from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, RUNS
 
 _ACTOR = "promptshed"
+_UNLIKE_SHARE = 0.05
 
 
 def read_matches(store: Store, *, alike: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -42,9 +43,11 @@ def read_matches(store: Store, *, alike: pl.DataFrame | None = None) -> pl.DataF
             return pl.DataFrame(schema=MATCHES)
         named = domains.select("domain_id", "member_set_id", "run_id")
         alike = read_overlaps(store, run_id) if alike is None else alike
+        of_domains = alike.join(named, on=["member_set_id", "run_id"], nulls_equal=True)
         found = match_domains(
-            alike.join(named, on=["member_set_id", "run_id"], nulls_equal=True),
+            of_domains,
             _cosines(store, run_id, named, clusters),
+            _strangers(store, run_id, of_domains),
         )
         offered = read_proposals(store, run_id, alike=alike)
     rejected = offered.filter(status="rejected")["cluster_id"].to_list()
@@ -145,3 +148,51 @@ def _group_sums(
 def _unit_rows(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scale rows to length 1; those of nothing stay zero."""
     return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+
+
+def _strangers(store: Store, run_id: str, alike: pl.DataFrame) -> pl.DataFrame:
+    """Return, of what came to each cluster after a domain's decision, the share unlike the domain.
+
+    Unlike is what is farther from the domain's prototype than all but a twentieth of its prompts.
+    """
+    columns = {"domain_id": pl.String, "cluster_id": pl.Int64, "share_strange": pl.Float64}
+    came = _newcomers(store, run_id, alike)
+    encoder_id = str(store.read(RUNS, run_id=run_id)["encoder_id"].item())
+    rows = []
+    for (domain_id, set_id, cluster_id), new in came.group_by(
+        "domain_id", "member_set_id", "cluster_id", maintain_order=True
+    ):
+        own = store.read(MEMBER_SETS, member_set_id=set_id)["prompt_id"].to_list()
+        known = stored_vectors(store, encoder_id, [*own, *new["prompt_id"]])
+        ours = [known[prompt_id] for prompt_id in own if prompt_id in known]
+        theirs = [known[prompt_id] for prompt_id in new["prompt_id"] if prompt_id in known]
+        if ours and theirs:
+            mean = np.mean(ours, axis=0)
+            least = np.quantile(ours @ mean, _UNLIKE_SHARE)
+            rows.append((domain_id, cluster_id, float(np.mean(theirs @ mean < least))))
+    return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+def _newcomers(store: Store, run_id: str, alike: pl.DataFrame) -> pl.DataFrame:
+    """Return the prompts of clusters like a domain that its decision had not seen."""
+    pairs = alike.filter(
+        pl.col("overlap") >= SAME_OVERLAP, pl.col("run_id").ne_missing(run_id)
+    ).sort("domain_id", "cluster_id")
+    return store.query(
+        "WITH pairs AS (SELECT unnest($domains::VARCHAR[]) AS domain_id, "
+        "unnest($sets::VARCHAR[]) AS member_set_id, unnest($runs::VARCHAR[]) AS seen_in, "
+        "unnest($clusters::BIGINT[]) AS cluster_id) "
+        "SELECT domain_id, member_set_id, pairs.cluster_id, prompt_id FROM pairs "
+        "JOIN members ON run_id = $run_id AND members.cluster_id = pairs.cluster_id "
+        "ANTI JOIN member_sets USING (member_set_id, prompt_id) "
+        "WHERE NOT EXISTS (SELECT 1 FROM members AS earlier "
+        "WHERE earlier.run_id = seen_in AND earlier.prompt_id = members.prompt_id) "
+        "ORDER BY ALL",
+        {
+            "domains": pairs["domain_id"].to_list(),
+            "sets": pairs["member_set_id"].to_list(),
+            "runs": pairs["run_id"].to_list(),
+            "clusters": pairs["cluster_id"].to_list(),
+            "run_id": run_id,
+        },
+    )

@@ -136,7 +136,7 @@ def labelled(path: Path, store: Store) -> tuple[NDArray[np.str_], list[str], NDA
 def name_report(path: Path, store: Store, *, n_shown: int) -> str:
     """Return a Markdown section with the names of clusters beside their labels."""
     truth, texts, vectors = labelled(path, store)
-    found = cluster_vectors(texts, vectors, DiscoverConfig())
+    found = cluster_vectors(texts, vectors, DiscoverConfig(), encode=load_encoder().encode)
     lines = [f"## {path.stem}\n", "| prompts | name | such as | labels |", "|---|---|---|---|"]
     shown = np.unique(np.linspace(0, len(found.labels) - 1, n_shown).astype(int))
     for cluster_id in shown.tolist():

@@ -40,7 +40,7 @@ def test_topics_become_clusters(store):
     names = dict(store.read(CLUSTERS, run_id=run_id)["cluster_id", "name"].iter_rows())
     for topic in TOPICS:
         (found,) = {cluster_of[id_of(p)] for p in story(30) if p.topic == topic}
-        assert topic in names[found]
+        assert set(names[found].split(" · ")) <= {topic, *TOPICS[topic].split()}
     run = store.read(RUNS, run_id=run_id).row(0, named=True)
     assert (run["n_prompts"], run["n_clusters"], run["n_unclustered"]) == (90, 3, 0)
 
@@ -105,7 +105,7 @@ def test_the_same_inputs_are_discovered_once(store):
     first = discover(store, encoder, DiscoverConfig())
     assert discover(store, encoder, DiscoverConfig()) == first
     assert store.count(RUNS) == 1
-    assert len(encoder.seen) == 90
+    assert sum(text.startswith("Please") for text in encoder.seen) == 90  # the rest are phrases
     fixed = DiscoverConfig(cluster=ClusterConfig(min_cluster_size=6))
     assert discover(store, encoder, fixed) != first
     assert latest_run(store) == discover(store, encoder, fixed)
