@@ -5,9 +5,9 @@
 
 The other tools, each in an environment of its own: `langfuse` (langfuse 5.0.4), `langfuse_scores`,
 `langsmith` and `langsmith_feedback` (langsmith 0.15.0), `otel` and `openinference`
-(opentelemetry-sdk, -exporter-otlp and openinference-semantic-conventions 0.1.42), `inspect` and `inspect_eval` (inspect-ai 0.3.285,
-`mockllm`). lm-eval 0.4.13 wrote its two files with its own model `dummy` on a task of two
-questions; of the results
+(opentelemetry-sdk, -exporter-otlp and openinference-semantic-conventions 0.1.42), `inspect` and
+`inspect_eval` (inspect-ai 0.3.285, `mockllm`). lm-eval 0.4.13 wrote its two files with its own
+model `dummy` on a task of two questions; of the results
 file only the keys that are not about the machine were kept, of the inspect log those that are read.
 """
 
