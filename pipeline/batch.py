@@ -13,11 +13,12 @@ import polars as pl
 from pipeline.chunks import Chunk, Reject
 from pipeline.formats import Format, target_format
 from pipeline.mapping import ColumnMapping, detect_prompt
-from pipeline.prompt_text import normalise_text, routing_text
+from pipeline.prompt_text import routing_text
 from pipeline.resuming import Checkpoint, Keeping, forget, rejects_path, write_checkpoint
 from pipeline.rows import Source, about_file, open_source, read_chunks
 from pipeline.writers import Writers
 from profiles.errors import SchemaError, UsageError
+from profiles.profile import UNASSIGNED
 from profiles.tables import RECEIPT
 
 EMPTY_PROMPT = "empty prompt"
@@ -80,6 +81,8 @@ class BatchSummary:
     """Sum of the known costs; None if no cost is known."""
     n_cost_unknown: int
     """Routed rows without an expected cost."""
+    n_unassigned: int
+    """Routed rows unlike every domain; they take the fallback."""
     receipt_columns: tuple[str, ...]
     """As written: with a prefix if the input had one of the names."""
     n_guarded: int
@@ -100,6 +103,7 @@ class _Tally:
     calls: Counter[str] = field(default_factory=Counter)
     cost_usd: float = 0.0
     n_cost_unknown: int = 0
+    n_unassigned: int = 0
     n_guarded: int = 0
     first_rejects: list[Reject] = field(default_factory=list)
 
@@ -119,6 +123,7 @@ class _Tally:
         self.calls.update(decided["model"].drop_nulls().to_list())
         self.cost_usd += float(decided["expected_cost_usd"].sum())
         self.n_cost_unknown += decided["expected_cost_usd"].null_count()
+        self.n_unassigned += int(decided["domain"].eq(UNASSIGNED).sum())
         self.first_rejects += rejects[: _N_REJECTS_SHOWN - len(self.first_rejects)]
 
 
@@ -230,7 +235,7 @@ def _save(
 def _decide_chunk(chunk: Chunk, prompt: str, decide: Decide, tally: _Tally) -> pl.DataFrame:
     """Return one receipt per row of the chunk; an empty prompt has only a reason."""
     texts = [routing_text(value) for value in chunk.column(prompt)]
-    asked = [index for index, text in enumerate(texts) if normalise_text(text)]
+    asked = [index for index, text in enumerate(texts) if text.strip()]
     lines = [chunk.lines[index] for index in asked]
     decided = decide([texts[index] for index in asked], lines) if asked else _NONE
     decided = _checked(decided, len(asked))
@@ -288,6 +293,7 @@ def _summarise(tally: _Tally, names: tuple[str, ...], writers: Writers) -> Batch
         calls=dict(calls),
         expected_cost_usd=tally.cost_usd if n_cost_known else None,
         n_cost_unknown=tally.n_cost_unknown,
+        n_unassigned=tally.n_unassigned,
         receipt_columns=names,
         n_guarded=tally.n_guarded,
         path=writers.path,

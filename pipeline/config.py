@@ -12,6 +12,10 @@ class ProjectConfig:
 
     n_neighbors: int = 15
     n_components: int = 10
+    n_descents: int = 8
+    """Descents whose mean is clustered."""
+    n_epochs: int = 30
+    """Length of each."""
     seed: int = 0
 
 

@@ -72,23 +72,25 @@ def _own(decided: pl.DataFrame, sets: pl.DataFrame) -> pl.DataFrame:
     return dated.join(sets, on="member_set_id").select("run_id", "prompt_id")
 
 
-def proposals(
-    clusters: pl.DataFrame,
-    members: pl.DataFrame,
-    events: pl.DataFrame,
-    sets: pl.DataFrame,
-    seen: pl.DataFrame,
-) -> pl.DataFrame:
+def decided_sets(events: pl.DataFrame) -> pl.DataFrame:
+    """Return member_set_id and run_id of what is approved and of what was rejected."""
+    columns = ["member_set_id", "run_id"]
+    approved = domains_now(events).filter(status=APPROVED)
+    refused = in_force(events).filter(verb="reject")
+    return pl.concat([approved.select(columns), refused.select(columns)]).unique()
+
+
+def proposals(clusters: pl.DataFrame, alike: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     """Return the clusters of one run with what was decided about each.
 
     Parameters
     ----------
-    clusters, members
-        The CLUSTERS and MEMBERS rows of the run.
-    events, sets
-        The DOMAIN_EVENTS and MEMBER_SETS tables.
-    seen
-        The MEMBERS rows of the runs that the events name.
+    clusters
+        The CLUSTERS rows of the run.
+    alike
+        The `overlaps` of its clusters with the `decided_sets`.
+    events
+        The DOMAIN_EVENTS table.
 
     Returns
     -------
@@ -101,9 +103,7 @@ def proposals(
     approved = domains_now(events).filter(status=APPROVED)
     refused = in_force(events).filter(verb="reject")
     columns = ["member_set_id", "run_id"]
-    alike = overlaps(
-        members, pl.concat([approved.select(columns), refused.select(columns)]), sets, seen
-    ).filter(pl.col("overlap") >= SAME_OVERLAP)
+    alike = alike.filter(pl.col("overlap") >= SAME_OVERLAP)
     found = (
         alike.join(approved.select("domain_id", *columns), on=columns, nulls_equal=True)
         .sort(["overlap", "domain_id"], descending=[True, False])

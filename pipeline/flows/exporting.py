@@ -23,7 +23,13 @@ def read_label_map(store: Store, version: int | None) -> LabelMap:
         table_version=model.table_version,
     )
     name = str(meta["encoder_id"]).split(":", 1)[0]
-    return replace(table, assigner=model.assigner, encoder_name=name)
+    chain = model.terms.limits.fallback or (model.terms.reference,)
+    return replace(
+        table,
+        assigner=model.assigner,
+        encoder_name=name,
+        last_resort=tuple(model.model_ids[column] for column in chain),
+    )
 
 
 def with_exemplars(

@@ -1,4 +1,5 @@
 import json
+import re
 
 import yaml
 
@@ -17,8 +18,12 @@ def test_discover_prints_the_sweep(run):
         "unclustered",
         "validity",
         "stability",
+        "routing,",
+        "points",
         "chosen",
     ]
+    assert re.search(r" [+-]\d+\.\d\d \[[+-]\d+\.\d\d, [+-]\d+\.\d\d\]", out.splitlines()[1])
+    assert "0.333 is the least sum of the unclustered share and 1 / clusters" in err
     assert out.count("*") == 1
     assert "3 clusters of 60 prompts, 0 unclustered. Next: promptshed domains list" in err
 
