@@ -64,7 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, cells in _rows(known):
         lines.append(f"| {name} | {' | '.join(cells)} |")
         sys.stderr.write(lines[-1] + "\n")
-    promised = f"Promised: {AssignConfig().rejected_share:.0%} of the members are refused.\n\n"
+    share, most = AssignConfig().rejected_share, options.most
+    promised = (
+        f"Promised: {share:.0%} of the members are refused. Of each file at most {most:,} prompts "
+        "are taken.\n\n"
+    )
     text = promised + "\n".join(lines) + "\n"
     sys.stdout.write(text)
     if options.out:
