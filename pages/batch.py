@@ -1,51 +1,65 @@
-"""Give every row of a file its model, and hand the routed file back."""
+"""Route a file, turn it into batch files for providers, and bring their results back."""
 
 import streamlit as st
 
-from pages.ui import access, jobs, reads, review, shell
+from pages.ui import access, batches, jobs, reads, review, routed, sending, shell
 from pipeline.next_step import Step
 
-_FORMATS = (".csv", ".jsonl", ".parquet")
+ROUTE, EMIT, MERGE = "Route a file", "Batch files", "Results back"
 
 st.title("Batch")
 table = reads.current_table()
 build = Step(
     text="Build and publish a table first.", commands=("promptshed table build --publish",)
 )
-shell.require(reads.progress().n_prompts)
-shell.require(table, build)
+shell.require(
+    table,
+    build if reads.progress().n_prompts else None,
+    promise="A file goes in, and comes back with a model for every row: as one file, or as batch "
+    "files for each provider, whose results come back here.",
+)
 review.tell_what_was_done()
-if table:
+
+view = st.segmented_control(
+    "View",
+    (ROUTE, EMIT, MERGE),
+    default=ROUTE,
+    required=True,
+    key="batch-view",
+    bind="query-params",
+    label_visibility="collapsed",
+)
+if view == ROUTE:
     st.caption(
-        f"Table {table.table_version} decides. The routed file has the same rows and columns, in "
-        "the same order, then the model, what is expected of it, and why."
+        f"Table {table.table_version if table else ''} decides. The routed file has the same rows "
+        "and columns, in the same order, then the model, what is expected of it, and why."
     )
+elif view == EMIT:
+    st.caption("For each model a set of request files for the provider, and a manifest of all ids.")
+else:
+    st.caption("Answers beside their rows, tokens and costs as outcomes; what failed can go on.")
 
 if not access.may_decide():
     access.explain()
-    jobs.panel(("route",), result=jobs.offer_file)
-    st.stop()
-path = jobs.choose_file("A file with a prompt in each row", key="route")
-left, right = st.columns(2)
-form = left.selectbox("Write it as", _FORMATS, index=_FORMATS.index(".jsonl"))
-column = right.text_input("Column with the prompt (found by itself where it can)")
-budget = st.number_input(
-    "Budget for the whole file, $ (empty: what the table asks for)",
-    min_value=0.0,
-    value=None,
-    step=1.0,
-    help="Never exceeded by expected costs; the job says what one more dollar would buy.",
-)
-options = [
-    *(["--mapping", f"prompt={column}"] if column else []),
-    *(["--budget-usd", str(budget)] if budget is not None else []),
-]
-try_it, route = st.columns(2)
-if try_it.button("Dry run", disabled=path is None, width="stretch"):
-    jobs.start("Counting", ["route", str(path), *options, "--dry-run"])
-if route.button("Route it", type="primary", disabled=path is None, width="stretch") and path:
-    target = jobs.new_file(path.name.split(".")[0] + form)
-    jobs.start("Routing", ["route", str(path), "-o", str(target), *options])
+elif view == EMIT:
+    batches.emitting()
+elif view == MERGE:
+    batches.merging()
+else:
+    path = sending.choose()
+    column = sending.column(path) if path else None
+    form, options = sending.options(column)
+    with st.container(horizontal=True):
+        dry = st.button("Dry run", disabled=path is None, help="Counts rows and dollars only.")
+        route = st.button("Route it", type="primary", disabled=path is None)
+    if dry and path:
+        jobs.start("Counting", ["route", str(path), *options, "--dry-run", "--json"])
+    if route and path:
+        target = jobs.new_file(path.name.split(".")[0] + form)
+        jobs.start("Routing", ["route", str(path), "-o", str(target), *options, "--json"])
 
 st.subheader("Jobs", help="They run on when this page or the server is closed.")
-jobs.panel(("route",), result=jobs.offer_file)
+if view == ROUTE:
+    jobs.panel(("route",), result=routed.show)
+else:
+    jobs.panel(("batch",), result=batches.show)

@@ -2,27 +2,52 @@
 
 import streamlit as st
 
+from pages.ui import curated, editing, jobs, reads, review, shell, shown, subject, taxonomy
 from pages.ui import format as text
-from pages.ui import jobs, reads, review, shell, shown, subject
+
+ONE, NAMES, CHANGES, FILES = "Look at one", "Rename many", "Changes", "Export & import"
 
 st.title("Domains")
 domains, waiting = reads.domains(), reads.waiting()
-shell.require(domains.height + waiting.height)
+shell.require(
+    domains.height + waiting.height,
+    promise="What your users ask, as domains that a person has approved: their prompts, what each "
+    "model does in them, and every decision about them.",
+)
 
 st.caption(
     f"{text.counted(domains.height, 'domain')}, approved by a person and keeping their ids for "
     f"ever; {text.counted(waiting.height, 'cluster')} of the newest run waiting in the inbox."
 )
 review.tell_what_was_done()
-catalogue = shown.catalogue(domains, waiting)
-chosen = subject.choose(catalogue)
+with st.container(horizontal=True, vertical_alignment="center"):
+    view = st.segmented_control(
+        "View",
+        (ONE, NAMES, CHANGES, FILES),
+        default=ONE,
+        required=True,
+        key="domains-view",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    review.offer_undo()
+if view == NAMES:
+    editing.many()
+elif view == CHANGES:
+    taxonomy.compare()
+elif view == FILES:
+    taxonomy.exchange()
+if view != ONE:
+    st.stop()
+
+chosen = subject.choose(curated.catalogue(domains, waiting, reads.choices()))
 found = subject.load(chosen)
 st.subheader(text.as_markdown(found.name))
 st.text(found.facts)
 if found.phrases:
     st.caption("Phrases that set it apart from its neighbours")
     st.text(" · ".join(found.phrases))
-review.edit(chosen, found.name, status=found.status)
+editing.one(chosen)
 
 st.markdown("##### What each model does here")
 if found.cells.is_empty():
@@ -32,6 +57,7 @@ else:
     st.caption(
         "n counts outcomes of the prompts that routing puts here while it has not seen them, so it "
         "can differ from the number of prompts that were approved."
+        + shown.what_is_unknown(found.cells)
     )
 
 typical, border, history = st.tabs(["Typical prompts", "Border prompts", "History"])
@@ -44,5 +70,5 @@ with history:
     if found.events.is_empty():
         st.write("Nothing was decided yet.")
     else:
-        shown.table(shown.events(found.events), alt="What was decided")
+        shown.table(curated.events(found.events), alt="What was decided")
 jobs.panel(("domains",), most=1, heading="Splitting")

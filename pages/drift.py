@@ -13,7 +13,11 @@ from pipeline.drift import compare_periods, histogram, judgement
 st.title("Drift & coverage")
 review.tell_what_was_done()
 table = reads.current_table()
-shell.require(table)
+shell.require(
+    table,
+    promise="Whether the published table still fits what is asked: how much is unlike every "
+    "domain, what changed since an earlier time, and where the money goes.",
+)
 if table is None:
     st.stop()
 traffic = reads.traffic(table.table_version)

@@ -3,23 +3,18 @@
 import polars as pl
 import streamlit as st
 
-from pages.ui import access, reads, review, shell, shown
+from pages.ui import access, curated, jobs, reads, review, shell, shown
 from pages.ui import format as text
 from pipeline.taxonomy import APPROVED
 
 st.title("Review inbox")
 waiting = reads.waiting()
-shell.require(reads.run())
+shell.require(
+    reads.run(),
+    promise="Groups of prompts wait here until a person has named, joined or rejected them. Only "
+    "what is approved counts for routing.",
+)
 review.tell_what_was_done()
-actor = ""
-if access.may_decide():
-    actor = access.choose_actor()
-    with st.container(horizontal=True):
-        review.offer_undo(actor)
-        review.offer_snoozed()
-else:
-    access.explain()
-
 domains, matches = reads.domains().filter(status=APPROVED), reads.matches()
 kept = matches.drop_nulls("domain_id").group_by("domain_id").agg(pl.col("fate").first())
 n_found = kept.filter(pl.col("fate").is_in(["survived", "split", "merged"])).height
@@ -36,15 +31,24 @@ else:
         "row in the routing table would gain most, then the largest. A domain keeps its id for "
         "ever; a rejected cluster does not come back. Enter approves.",
         help="The gain is cross-fitted: the best model of one half of the prompts is scored on the "
-        "other half, against what the published table chooses now.",
+        "other half, against what the published table chooses now. The published table itself "
+        "stays as it is until a new one is built and published.",
     )
+if access.may_decide():
+    access.choose_actor()
+    review.last_decision()
+else:
+    access.explain()
+
 names = dict(domains.select("domain_id", "name").iter_rows())
 for cluster in shown_first.head(review.MOST_CARDS).iter_rows(named=True):
-    review.card(cluster, actor, names)
+    about = matches.filter(cluster_id=cluster["cluster_id"])
+    review.card(cluster, names, review.fate(about, names))
 if shown_first.height > review.MOST_CARDS:
     st.caption(f"{shown_first.height - review.MOST_CARDS} smaller ones follow as you decide.")
+jobs.panel(("domains",), most=1, heading="Splitting")
 
 if not kept.is_empty():
     st.subheader("What the newest run has made of the domains")
     st.write(f"It matched {n_found} of {text.counted(kept.height, 'domain')}.")
-    shown.table(shown.fates(matches, domains), alt="Fate of each domain")
+    shown.table(curated.fates(matches, domains), alt="Fate of each domain")

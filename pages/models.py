@@ -9,7 +9,11 @@ from profiles.grid import profile_grid
 
 st.title("Models")
 cells = reads.profile_cells()
-shell.require(not cells.is_empty())
+shell.require(
+    not cells.is_empty(),
+    promise="What each model does in each domain: quality, cost and how sure that is; two models "
+    "beside each other; and other prices.",
+)
 table = reads.current_table()
 study = reads.study(table.table_version) if table else None
 

@@ -3,16 +3,18 @@
 import polars as pl
 import streamlit as st
 
-from pages.ui import figures, finding, reads, shell
+from pages.ui import figures, finding, reads, shell, shown, welcome
 from pages.ui import format as text
 from pages.ui.colours import model_colours
-from pipeline.expected import THIS_TABLE, cheapest_model, expect
+from pipeline.expected import THIS_TABLE, expect
 from pipeline.next_step import next_step
 from pipeline.taxonomy import APPROVED
 
 st.title("Overview")
 progress, table, run = reads.progress(), reads.current_table(), reads.run()
-shell.require(progress.n_prompts)
+if progress.n_prompts == 0:
+    welcome.greet(progress)
+    st.stop()
 
 expectation = None
 if table:
@@ -29,7 +31,7 @@ with st.grid(4, min_column_width=210):
             text.quality(ours["quality"]),
             delta=finding.points_delta(ours["advantage"]),
             note="vs best single",
-            help_=finding.scorecard(expectation, cheapest_model(expectation)),
+            help_="From 0 to 1, of each prompt by the model it gets. Points are hundredths.",
             link=("pages/models.py", "Quality by domain"),
         )
         shell.card(
@@ -72,3 +74,11 @@ if expectation:
         colours = model_colours(reads.model_ids())
         chart = figures.frontier(expectation, colours)
         st.plotly_chart(chart, alt="Expected quality and cost", config=figures.STILL)
+        shown.table(shown.scorecard(expectation), alt="This table beside each single model")
+        st.caption(
+            f"Points are against {text.as_markdown(expectation.reference_model_id)} for "
+            "everything; the interval holds the true difference with 95 % probability."
+        )
+        st.page_link(
+            "pages/regret.py", label="What is lost, and why", icon=":material/trending_down:"
+        )

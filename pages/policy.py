@@ -15,7 +15,11 @@ if known.is_empty() and reads.progress().n_domains and reads.progress().n_outcom
     if access.may_decide() and st.button("Build the first table", type="primary"):
         jobs.start("Building", ["table", "build"])
     jobs.panel(("table",))
-shell.require(not known.is_empty())
+shell.require(
+    not known.is_empty(),
+    promise="Which model each domain goes to, what that gains and costs, and what another policy "
+    "would do; a draft is published only by a person.",
+)
 
 view = st.segmented_control(
     "View",

@@ -12,7 +12,11 @@ ANY = "any"
 
 st.title("Regret")
 table = reads.current_table()
-shell.require(table)
+shell.require(
+    table,
+    promise="What the published table loses against the model that turned out best for each "
+    "prompt, where, and why.",
+)
 found = reads.hindsight(table.table_version) if table else None
 if table is None or found is None:
     st.info(

@@ -18,6 +18,7 @@ from pipeline.resuming import Checkpoint, Keeping, forget, rejects_path, write_c
 from pipeline.rows import Source, about_file, open_source, read_chunks
 from pipeline.writers import Writers
 from profiles.errors import SchemaError, UsageError
+from profiles.profile import UNASSIGNED
 from profiles.tables import RECEIPT
 
 EMPTY_PROMPT = "empty prompt"
@@ -80,6 +81,8 @@ class BatchSummary:
     """Sum of the known costs; None if no cost is known."""
     n_cost_unknown: int
     """Routed rows without an expected cost."""
+    n_unassigned: int
+    """Routed rows unlike every domain; they take the fallback."""
     receipt_columns: tuple[str, ...]
     """As written: with a prefix if the input had one of the names."""
     n_guarded: int
@@ -100,6 +103,7 @@ class _Tally:
     calls: Counter[str] = field(default_factory=Counter)
     cost_usd: float = 0.0
     n_cost_unknown: int = 0
+    n_unassigned: int = 0
     n_guarded: int = 0
     first_rejects: list[Reject] = field(default_factory=list)
 
@@ -119,6 +123,7 @@ class _Tally:
         self.calls.update(decided["model"].drop_nulls().to_list())
         self.cost_usd += float(decided["expected_cost_usd"].sum())
         self.n_cost_unknown += decided["expected_cost_usd"].null_count()
+        self.n_unassigned += int(decided["domain"].eq(UNASSIGNED).sum())
         self.first_rejects += rejects[: _N_REJECTS_SHOWN - len(self.first_rejects)]
 
 
@@ -288,6 +293,7 @@ def _summarise(tally: _Tally, names: tuple[str, ...], writers: Writers) -> Batch
         calls=dict(calls),
         expected_cost_usd=tally.cost_usd if n_cost_known else None,
         n_cost_unknown=tally.n_cost_unknown,
+        n_unassigned=tally.n_unassigned,
         receipt_columns=names,
         n_guarded=tally.n_guarded,
         path=writers.path,

@@ -12,10 +12,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipeline.choices import ChoiceScore, score_choices
+from pipeline.choices import ChoiceScore, oracle_columns, score_choices
 from profiles.outcomes import Outcomes
 
 THIS_TABLE = "this table"
+ORACLE = "best in hindsight"
 _OPTIONS = pl.Schema(
     {
         "option": pl.String,
@@ -43,6 +44,9 @@ class Expectation:
     everywhere: quality, cost_usd per prompt, cost_ratio to the reference model, and advantage over
     it with a 95 % interval; null where unknown."""
     reference_model_id: str
+    oracle: dict[str, float | None] | None = None
+    """The same numbers for the best model of each prompt in hindsight, on the prompts where every
+    model's quality is known; None where there are none, or the table is older than this figure."""
 
     def option(self, name: str) -> dict[str, float | None]:
         """Return the numbers of one option, by its name."""
@@ -73,8 +77,19 @@ def held_out_json(chosen: NDArray[np.int64], outcomes: Outcomes, *, reference: i
             "n_prompts": n_prompts,
             "shares": table.calls,
             "options": [_option(score) for score, _ in filter(None, whole)],
+            "oracle": _oracle(outcomes, reference),
         }
     )
+
+
+def _oracle(outcomes: Outcomes, reference: int) -> dict[str, object] | None:
+    """Score the best model of each prompt, where that of every model is known."""
+    known = np.flatnonzero(np.isfinite(outcomes.quality).all(axis=1))
+    if not known.size:
+        return None
+    whole = outcomes.rows(known)
+    [score] = score_choices({ORACLE: oracle_columns(whole)}, whole, reference=reference)
+    return _option(score) | {"model_id": None}
 
 
 def _score(
@@ -105,15 +120,8 @@ def expect(held_out: str, *, reference_model_id: str) -> Expectation | None:
         ),
         options=pl.DataFrame(saved["options"], schema=_OPTIONS),
         reference_model_id=reference_model_id,
+        oracle=saved.get("oracle"),
     )
-
-
-def cheapest_model(expectation: Expectation) -> str | None:
-    """Return the single model with the lowest cost; None where no cost is known."""
-    singles = expectation.options.filter(
-        pl.col("model_id").is_not_null() & pl.col("cost_usd").is_not_null()
-    )
-    return None if singles.is_empty() else str(singles.sort("cost_usd", "model_id")["model_id"][0])
 
 
 def _option(score: ChoiceScore) -> dict[str, object]:

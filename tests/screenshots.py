@@ -1,14 +1,17 @@
-"""Take a picture of every page: `python tests/screenshots.py STORE OUTDIR`.
+"""Take a picture of every page: `python -m tests.screenshots STORE OUTDIR`.
 
-Every page in light and dark, 1400 and 800 px wide. The store is only read.
+Every page of this store and of an empty one, in light and dark, 1400 and 800 px wide. The store
+is only read.
 """
 
 import argparse
 import contextlib
+import itertools
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -30,10 +33,19 @@ PAGES = {
     "batch": "batch-routing",
     "drift": "coverage",
 }
+VIEWS = {
+    "rename": "taxonomy?domains-view=Rename+many",
+    "changes": "taxonomy?domains-view=Changes",
+    "exchange": "taxonomy?domains-view=Export+%26+import",
+    "versions": "routing?view=Versions",
+    "emit": "batch-routing?batch-view=Batch+files",
+    "merge": "batch-routing?batch-view=Results+back",
+}
+"""Other views of some pages."""
 THEMES = ("light", "dark")
 WIDTHS = (1400, 800)
-_CHROMIUM = "/usr/bin/chromium"
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _ROOT = Path(__file__).resolve().parent.parent
 _START_S = 60
 
@@ -89,7 +101,7 @@ def serving(store: Path) -> Iterator[str]:
 def browsing(*, theme: str, width: int) -> Iterator[Visit]:
     """Start a browser that prefers light or dark."""
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=_CHROMIUM, args=_FLAGS)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(
             viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
         )
@@ -122,21 +134,26 @@ def wait_for(address: str, app: subprocess.Popen) -> None:
 
 
 def main() -> None:
-    """Take all pictures."""
+    """Take all pictures, or those of some pages."""
     parser = argparse.ArgumentParser(description="Take a picture of every page.")
     parser.add_argument("store", type=Path)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", nargs="+", choices=list(PAGES | VIEWS), default=[*PAGES, *VIEWS])
+    parser.add_argument("--without-empty", action="store_true", help="the given store alone")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    with serving(arguments.store) as address:
-        for theme in THEMES:
-            for width in WIDTHS:
-                with browsing(theme=theme, width=width) as visit:
-                    for name, path in PAGES.items():
-                        visit.open(f"{address}/{path}")
-                        visit.screenshot(arguments.folder / f"{name}-{theme}-{width}.png")
-                    for complaint in visit.complaints:
-                        print(f"{theme} {width}: {complaint}", file=sys.stderr)  # noqa: T201
+    with tempfile.TemporaryDirectory() as nowhere:
+        stores = {"full": arguments.store, "empty": Path(nowhere, "empty.duckdb")}
+        for kind, store in list(stores.items())[: 1 if arguments.without_empty else None]:
+            with serving(store) as address:
+                for theme, width in itertools.product(THEMES, WIDTHS):
+                    with browsing(theme=theme, width=width) as visit:
+                        for name in arguments.only:
+                            visit.open(f"{address}/{(PAGES | VIEWS)[name]}")
+                            picture = f"{name}-{kind}-{theme}-{width}.png"
+                            visit.screenshot(arguments.folder / picture)
+                        for complaint in visit.complaints:
+                            print(f"{kind} {theme} {width}: {complaint}", file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -20,9 +20,10 @@ def main(table: Path, store: Path) -> None:
     shown = table.read_text(encoding="utf-8").rstrip()
     readme.write_text(f"{before}{START}\n```text\n{shown}\n```\n{END}{after}", encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(ROOT / "tests" / "screenshots.py"), str(store), folder]
-        subprocess.run(command, check=True)
-        picture = (Path(folder) / "overview-light-1400.png").read_bytes()
+        command = [sys.executable, "-m", "tests.screenshots", str(store), folder]
+        command += ["--without-empty", "--only", "overview"]
+        subprocess.run(command, check=True, cwd=ROOT)
+        picture = (Path(folder) / "overview-full-light-1400.png").read_bytes()
     (ROOT / ".readme").mkdir(exist_ok=True)
     (ROOT / ".readme" / "overview.png").write_bytes(picture)
 

@@ -8,6 +8,7 @@ from streamlit.errors import StreamlitSecretNotFoundError
 
 READ_ONLY = "PROMPTSHED_READ_ONLY"
 """Environment variable that `promptshed app --read-only` sets to 1."""
+_ACTOR = "actor"
 REFUSAL = (
     "This dashboard only shows things. Decide on the command line, or start it without --read-only."
 )
@@ -54,7 +55,10 @@ def choose_actor() -> str:
     if known is not None:
         st.caption(f"Decided by {known}")
         return known
-    name = st.text_input(
-        "Decided by", getpass.getuser(), key="actor", persist_state="session", width=260
-    )
-    return (name or "").strip() or getpass.getuser()
+    st.text_input("Decided by", getpass.getuser(), key=_ACTOR, persist_state="session", width=260)
+    return actor()
+
+
+def actor() -> str:
+    """Return who decides, as `choose_actor` has asked; for callbacks, which run before it."""
+    return who() or str(st.session_state.get(_ACTOR) or "").strip() or getpass.getuser()

@@ -188,7 +188,7 @@ def confidence_bars(bins: pl.DataFrame) -> go.Figure:
         )
     )
     figure.update_xaxes(title="probability of the likeliest domain", range=[0, 1], showgrid=False)
-    figure.update_yaxes(title="prompts")
+    figure.update_yaxes(title="prompts", tickformat=",")
     return finish(figure, height=380, bottom=50)
 
 

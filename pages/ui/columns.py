@@ -9,7 +9,14 @@ _INTERVAL_HELP = "Where the true value lies with 95 % probability, given the dat
 _POINTS_HELP = "Hundredths of quality, against the reference model. Positive is better."
 
 COLUMNS: Mapping[str, Any] = {
-    "Name": st.column_config.TextColumn(width=260),
+    "Name": st.column_config.TextColumn(width=300),
+    "Goes to": st.column_config.TextColumn(
+        help="First choice of the published table; routing refines it prompt by prompt."
+    ),
+    "For every prompt": st.column_config.TextColumn(
+        help="This table, one model for everything, or the best model of each prompt, which can "
+        "be known only afterwards."
+    ),
     "Domain": st.column_config.TextColumn(width="medium"),
     "Model": st.column_config.TextColumn(width="medium"),
     "Prompts": st.column_config.NumberColumn(format="%,d"),
@@ -43,6 +50,13 @@ COLUMNS: Mapping[str, Any] = {
     "Of the cluster, %": st.column_config.NumberColumn(format="%.0f"),
     "Likeness": st.column_config.NumberColumn(
         format="%.2f", help="Cosine of the mean vectors of domain and cluster, up to 1."
+    ),
+    "Prompts in": st.column_config.NumberColumn(format="%,d", help="That it did not have before."),
+    "Prompts out": st.column_config.NumberColumn(format="%,d", help="That it has no longer."),
+    "Rows": st.column_config.NumberColumn(format="%,d"),
+    "Share, %": st.column_config.NumberColumn(format="%.1f"),
+    "Confidence": st.column_config.NumberColumn(
+        format="%.2f", help="Probability of the domain, 0 to 1."
     ),
     "Points lost": st.column_config.NumberColumn(
         format="%.1f", help="Quality of the best model minus that of the chosen one, hundredths."

@@ -82,14 +82,6 @@ def _aim(policy: Policy) -> str:
     return f"a point of quality is worth {text.dollars(value / 100)}"
 
 
-def scorecard(expectation: Expectation, cheapest: str | None) -> str:
-    """Say what this table, the best single and the cheapest model reach, for a tooltip."""
-    options = {"This table": THIS_TABLE, "Best single": expectation.reference_model_id}
-    if cheapest is not None:
-        options["Cheapest"] = cheapest
-    return "\n\n".join(_scored(label, expectation, name) for label, name in options.items())
-
-
 def unclustered(run: Run | None) -> str:
     """Say how many prompts of a run are in no cluster."""
     if run is None:
@@ -115,17 +107,6 @@ def points_delta(difference: float | None) -> str | None:
     '-1.0 points'
     """
     return None if difference is None else text.points(difference).replace("−", "-")
-
-
-def _scored(label: str, expectation: Expectation, name: str) -> str:
-    row = expectation.option(name)
-    model = "" if name == THIS_TABLE else f" ({text.as_markdown(name)})"
-    gain = text.points_interval(row["advantage_lo"], row["advantage_hi"])
-    return (
-        f"{label}{model}: quality {text.quality(row['quality'])}, "
-        f"{text.points(row['advantage'])} against the best single model (95 % interval {gain}), "
-        f"\\{text.dollars_per_1000(row['cost_usd'])} per 1,000."
-    )
 
 
 def _shares(expectation: Expectation) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 DASH = "–"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _BREAKS_SHORTCODES = ":\u2060"  # a word joiner: no emoji, icon or colour directive can start
+_EMPTY_LINES = re.compile(r"\n\s*\n")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -123,6 +124,18 @@ def points_interval(lo: float | None, hi: float | None) -> str:
     return DASH if lo is None or hi is None else f"{_signed(100 * lo)} to {_signed(100 * hi)}"
 
 
+def size(n_bytes: int) -> str:
+    """Return the size of a file.
+
+    >>> size(512), size(20_400), size(97_000_000)
+    ('512 bytes', '20 kB', '97 MB')
+    """
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if n_bytes >= factor:
+            return f"{n_bytes / factor:,.0f} {unit}"
+    return f"{n_bytes} bytes"
+
+
 def when(time: datetime | None) -> str:
     """Return a time to the minute.
 
@@ -177,11 +190,12 @@ def shorten(text: str, *, longest: int) -> str:
 
 
 def excerpt(text: str, *, longest: int = 600) -> str:
-    """Return the start of a prompt, and how much of it is not shown.
+    r"""Return the start of a prompt without empty lines, and how much of it is not shown.
 
-    >>> excerpt("abcdef", longest=4)
-    'abcd… (2 more characters)'
+    >>> excerpt("abcdef", longest=4), excerpt("a\n \n\nb")
+    ('abcd… (2 more characters)', 'a\nb')
     """
+    text = _EMPTY_LINES.sub("\n", text.strip())
     rest = len(text) - longest
     return text if rest <= 0 else f"{text[:longest]}… ({rest:,} more characters)"
 

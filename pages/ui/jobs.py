@@ -1,8 +1,10 @@
 """Long verbs started from a page: their progress, their output, and how to stop them."""
 
+import io
 import os
 import re
 import shlex
+import zipfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,7 +69,7 @@ def choose_file(label: str, *, key: str) -> Path | None:
         help="For files too large to upload: nothing is copied.",
     )
     if uploaded is not None and access.may_decide():
-        return _kept(uploaded.file_id, uploaded.name, uploaded.getbuffer())
+        return kept(uploaded.file_id, uploaded.name, uploaded.getbuffer())
     if not named:
         return None
     path = Path(os.path.expanduser(named))  # noqa: PTH111 - leaves an unknown user's name as it is
@@ -77,7 +79,7 @@ def choose_file(label: str, *, key: str) -> Path | None:
     return path.resolve()
 
 
-def _kept(upload_id: str, name: str, content: memoryview) -> Path:
+def kept(upload_id: str, name: str, content: memoryview) -> Path:
     """Write an upload once, whole, under its own name: a job may be reading it by now."""
     folder = files_folder() / _safe(upload_id)
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,23 +95,51 @@ def _safe(name: str) -> str:
     return _UNSAFE.sub("-", Path(name).name).lstrip(".-") or "file"
 
 
-def offer_file(job: Job) -> None:
-    """Offer the file that a job has written into `files_folder`, and no other one."""
-    if "-o" not in job.arguments:
-        return
+def written_by(job: Job) -> Path | None:
+    """Return what a job has written into `files_folder`; None for any other file of the machine."""
+    if "-o" not in job.arguments[:-1]:
+        return None
     written = Path(job.arguments[job.arguments.index("-o") + 1]).resolve()
-    if not written.is_file() or not written.is_relative_to(files_folder()):
-        return
+    return written if written.exists() and written.is_relative_to(files_folder()) else None
+
+
+def offer_file(written: Path, *, key: str, label: str = "") -> None:
+    """Offer one file for download."""
     if written.stat().st_size > _MOST_DOWNLOADED:
         st.caption(f"Too large for the browser: {text.as_markdown(str(written))}")
         return
     st.download_button(
-        f"Download {text.as_markdown(written.name)}",
+        label or f"Download {text.as_markdown(written.name)}",
         written.read_bytes,
         file_name=written.name,
-        key=f"download-{job.job_id}",
+        key=key,
         icon=":material/download:",
     )
+
+
+def offer_folder(folder: Path, *, key: str) -> None:
+    """Offer the files of a folder for download as one archive."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    if sum(path.stat().st_size for path in files) > _MOST_DOWNLOADED:
+        st.caption(f"Too large for the browser: {text.as_markdown(str(folder))}")
+        return
+    st.caption(text.as_markdown(", ".join(path.name for path in files)))
+    st.download_button(
+        f"Download {text.counted(len(files), 'file')} as one archive",
+        lambda: _archive(files),
+        file_name=f"{folder.name}.zip",
+        mime="application/zip",
+        key=key,
+        icon=":material/folder_zip:",
+    )
+
+
+def _archive(files: Sequence[Path]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in files:
+            archive.write(path, path.name)
+    return packed.getvalue()
 
 
 def panel(
@@ -121,7 +151,8 @@ def panel(
 ) -> None:
     """Show the newest jobs of some verbs; polls only while one of them runs.
 
-    With a heading of its own it shows nothing where there was none.
+    With a heading of its own it shows nothing where there was none. `result` is called for each job
+    that has ended.
     """
     if heading is not None:
         if not _jobs(verbs):
@@ -147,7 +178,7 @@ def _panel(
     for job in jobs[:most]:
         with st.container(border=True, gap="small"):
             _job(job)
-            if result is not None and job.state == DONE:
+            if result is not None and job.state != RUNNING:
                 result(job)
 
 

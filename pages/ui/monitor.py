@@ -6,6 +6,7 @@ import polars as pl
 import streamlit as st
 
 from pages.ui import format as text
+from pages.ui import shell
 from pages.ui.reads import Published
 from pipeline.flows.monitoring import Traffic
 from profiles.profile import UNASSIGNED
@@ -22,35 +23,33 @@ def coverage(traffic: Traffic, table: Published) -> None:
     ).height
     lo, hi = _share_interval(away, n)
     with st.grid(4, min_column_width=210):
-        st.metric(
+        shell.number(
             "Unassigned",
             text.share(away / n),
-            border=True,
-            help=f"Unlike every domain, so they take the fallback: {text.count(away)} of "
-            f"{text.count(n)} prompts (95 % interval {text.share(lo)} to {text.share(hi)}). Where "
-            "routing has learned from a prompt, it is refused less often than a new one would be.",
+            f"{text.count(away)} of {text.count(n)} prompts; 95 % interval {text.share(lo)} to "
+            f"{text.share(hi)}",
+            help_="Unlike every domain, so they take the fallback. Where routing has learned from "
+            "a prompt, it is refused less often than a new one would be.",
         )
-        st.metric(
+        shell.number(
             "Unsure",
             text.share(unsure / n),
-            border=True,
-            help="Prompts in a domain whose probability is below one half: they mix the choices "
+            f"{text.count(unsure)} of {text.count(n)} prompts",
+            help_="Prompts in a domain whose probability is below one half: they mix the choices "
             "of several domains.",
         )
-        st.metric(
+        shell.number(
             "Prompts looked at",
             text.count(n),
-            border=True,
-            help=f"Of {text.count(traffic.n_prompts)} in the store: those with a vector, evenly "
-            "sampled where there are many.",
+            f"of {text.count(traffic.n_prompts)} in the store",
+            help_="Those with a vector, evenly sampled where there are many.",
         )
-        st.metric(
+        shell.number(
             "Age of the scores",
             _age(traffic.newest_outcome_at),
-            border=True,
-            help="Since the newest outcome with a quality occurred, or was imported where its time "
-            f"is unknown. Table {table.table_version} was published "
-            f"{text.when(table.published_at)} UTC.",
+            f"table {table.table_version} is of {text.when(table.published_at)}",
+            help_="Since the newest outcome with a quality occurred, or was imported where its "
+            "time is unknown. Times are UTC.",
         )
 
 

@@ -8,6 +8,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from pages.ui import access, reads
 from pages.ui import format as text
+from pipeline.jobs import RUNNING, Job, read_jobs
 from pipeline.next_step import Step, next_step
 from profiles.errors import StoreError
 
@@ -17,6 +18,17 @@ _DROP = (
 )
 ICON = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'>{_DROP}</svg>"
 """A drop that a watershed divides; inline, because a named icon is fetched from the network."""
+_PLACES = {
+    "import": ("pages/runs.py", "Data & runs"),
+    "discover": ("pages/runs.py", "Data & runs"),
+    "profile": ("pages/runs.py", "Data & runs"),
+    "domains": ("pages/inbox.py", "The review inbox"),
+    "table": ("pages/policy.py", "Policy"),
+    "route": ("pages/batch.py", "Route a file"),
+    "batch": ("pages/batch.py", "Batch files"),
+}
+"""The page on which a verb is done, and what a link to it says."""
+_POLL_EVERY = "2s"
 LOGO = (
     f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 168 32'>{_DROP}<text x='36' y='23' "
     "font-family='Segoe UI, Roboto, Helvetica, Arial, sans-serif' font-size='21' font-weight='600' "
@@ -25,9 +37,10 @@ LOGO = (
 
 
 def style() -> None:
-    """Give the main buttons dark letters on the light blue of the dark theme, which is readable."""
+    """Give pages the room they have, and main buttons readable letters on the dark theme."""
     st.html(
-        "<style>button[kind^='primary']:enabled p {color: light-dark(#FFFFFF, #080D14)}</style>"
+        "<style>button[kind^='primary']:enabled p {color: light-dark(#FFFFFF, #080D14)}"
+        "[data-testid='stMainBlockContainer'] {padding-inline: clamp(1rem, 3vw, 3rem)}</style>"
     )
 
 
@@ -67,6 +80,24 @@ def sidebar() -> None:
             else text.DASH,
             "The routing table that `promptshed route` uses. Times are UTC.",
         )
+    is_running = bool(_running_jobs())
+    with st.sidebar:
+        st.fragment(_chip, run_every=_POLL_EVERY if is_running else None)()
+
+
+def _running_jobs() -> list[Job]:
+    return [job for job in read_jobs(reads.store().path.resolve()) if job.state == RUNNING]
+
+
+def _chip() -> None:
+    """Say on every page which jobs run, with the way to them."""
+    for job in _running_jobs():
+        done = f" · {text.share(job.n_done / job.n_total)}" if job.n_total else ""
+        st.page_link(
+            _PLACES.get(job.verb, _PLACES["import"])[0],
+            label=f"{text.as_markdown(job.verb)} is running{done}",
+            icon=":material/progress_activity:",
+        )
 
 
 def store_problem(error: StoreError) -> None:
@@ -77,10 +108,18 @@ def store_problem(error: StoreError) -> None:
     st.button("Try again", icon=":material/refresh:")
 
 
-def require(is_there: object, step: Step | None = None) -> None:
-    """Stop with the next step unless there is something to show."""
+def require(is_there: object, step: Step | None = None, *, promise: str = "") -> None:
+    """Stop with the next step unless there is something to show.
+
+    Parameters
+    ----------
+    promise
+        What the page will show then, as Markdown.
+    """
     if is_there:
         return
+    if promise:
+        st.markdown(promise)
     show_step(step or next_step(reads.progress()))
     st.stop()
 
@@ -111,10 +150,23 @@ def card(
         st.page_link(page, label=title, icon=":material/arrow_forward:", icon_position="right")
 
 
+def number(label: str, value: str, note: str, *, help_: str | None = None) -> None:
+    """Show one number with what it is compared with below it."""
+    with st.container(border=True, height="stretch", gap="xsmall"):
+        st.metric(label, value, help=help_)
+        st.caption(note)
+
+
 def show_step(step: Step) -> None:
-    """Show one thing to do and the commands that do it."""
+    """Show one thing to do, where it is done here, and the commands that do it."""
+    verbs = [command.split()[1] for command in step.commands]
+    place = next((_PLACES[verb] for verb in verbs if verb in _PLACES), None)
     with st.container(border=True, gap="small"):
-        st.markdown(f":material/arrow_forward: **{step.text}**")
+        st.markdown(f":material/flag: **{step.text}**")
+        if place is not None:
+            page, label = place
+            st.page_link(page, label=label, icon=":material/arrow_forward:", icon_position="right")
+        st.caption("Or at a terminal:")
         st.code("\n".join(step.commands), language=None)
 
 

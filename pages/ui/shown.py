@@ -9,18 +9,21 @@ import streamlit as st
 
 from pages.ui import format as text
 from pages.ui.columns import COLUMNS
+from pipeline.expected import Expectation
 from profiles.grid import UNASSIGNED_NAME
 from profiles.profile import ALL, UNASSIGNED
 
-CLUSTER = "cluster-"
-"""What the key of a waiting cluster starts with; a domain's key is its id."""
-WAITING = "waiting"
-_MOST_WITHOUT_SCROLLING = 24
+MOST_WITHOUT_SCROLLING = 24
+_ROW_PX = 35
+_OPTIONAL = ("Tokens in", "Tokens out", "Latency p50, s", "Latency p95, s")
 _TRIAL = {
     "min_cluster_size": pl.Int64,
     "n_clusters": pl.Int64,
     "unclustered_share": pl.Float64,
     "validity": pl.Float64,
+    "routing_points": pl.Float64,
+    "routing_lo": pl.Float64,
+    "routing_hi": pl.Float64,
     "chosen": pl.Boolean,
 }
 
@@ -31,6 +34,7 @@ def table(
     alt: str,
     key: str | None = None,
     on_select: Callable[[], None] | None = None,
+    most_rows: int = MOST_WITHOUT_SCROLLING,
 ) -> None:
     """Show a frame with headings and help; unknown is a dash. A click may select one row."""
     shared: dict[str, Any] = {
@@ -38,7 +42,7 @@ def table(
         "column_config": {name: COLUMNS[name] for name in frame.columns if name in COLUMNS},
         "placeholder": text.DASH,
         "alt": alt,
-        "height": "content" if frame.height <= _MOST_WITHOUT_SCROLLING else "auto",
+        "height": "content" if frame.height <= most_rows else _ROW_PX * (min(most_rows, 12) + 1),
     }
     if on_select is None:
         st.dataframe(frame, **shared)
@@ -46,49 +50,15 @@ def table(
         st.dataframe(frame, **shared, key=key, on_select=on_select, selection_mode="single-row")
 
 
-def catalogue(domains: pl.DataFrame, waiting: pl.DataFrame) -> pl.DataFrame:
-    """Return domains and waiting clusters in one list, keyed as in the address of the page.
-
-    Columns Key (not for show), Name, Prompts, Status, By and Changed; approved ones first.
-    """
-    decided = domains.select(
-        Key=pl.col("domain_id"),
-        Name=pl.col("name"),
-        Prompts=pl.col("n_prompts").cast(pl.Int64),
-        Status=pl.col("status"),
-        By=pl.col("approved_by"),
-        Changed=_time("updated_at"),
-    )
-    offered = waiting.select(
-        Key=pl.lit(CLUSTER) + pl.col("cluster_id").cast(pl.String),
-        Name=pl.col("name"),
-        Prompts=pl.col("n_prompts"),
-        Status=pl.lit(WAITING),
-        By=pl.lit(None, dtype=pl.String),
-        Changed=pl.lit(None, dtype=pl.String),
-    )
-    return pl.concat([decided, offered]).sort(
-        ["Status", "Prompts", "Key"], descending=[False, True, False]
-    )
-
-
-def events(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return what was decided, newest first."""
-    return rows.sort("event_id", descending=True).select(
-        When=_time("occurred_at"),
-        What=pl.col("verb"),
-        Name=pl.col("name"),
-        By=pl.col("actor"),
-        Reason=pl.col("reason"),
-    )
-
-
 def models(cells: pl.DataFrame) -> pl.DataFrame:
-    """Return profile cells of one element, one row for each model, best first."""
-    return cells.sort(["quality", "model_id"], descending=[True, False], nulls_last=True).select(
+    """Return profile cells of one element, one row for each model, best first.
+
+    Tokens and latencies that no model has are left out; `what_is_unknown` says so.
+    """
+    rows = cells.sort(["quality", "model_id"], descending=[True, False], nulls_last=True).select(
         pl.col("model_id").alias("Model"),
         pl.col("quality").alias("Quality"),
-        _interval("quality_lo", "quality_hi").alias("95 % interval"),
+        interval("quality_lo", "quality_hi").alias("95 % interval"),
         pl.col("n"),
         (1000 * pl.col("cost_usd")).alias("$ per 1,000"),
         pl.col("n_tokens_in").alias("Tokens in"),
@@ -96,6 +66,14 @@ def models(cells: pl.DataFrame) -> pl.DataFrame:
         pl.col("latency_p50_s").alias("Latency p50, s"),
         pl.col("latency_p95_s").alias("Latency p95, s"),
     )
+    return rows.drop([name for name in _OPTIONAL if rows[name].is_null().all()])
+
+
+def what_is_unknown(cells: pl.DataFrame) -> str:
+    """Say what no imported file told about any model; empty where everything is known."""
+    parts = {"tokens": "n_tokens_out", "latency": "latency_p50_s", "cost": "cost_usd"}
+    missing = [word for word, column in parts.items() if cells[column].is_null().all()]
+    return f" Unknown, since no file said: {', '.join(missing)}." if missing else ""
 
 
 def overall(cells: pl.DataFrame) -> pl.DataFrame:
@@ -123,7 +101,7 @@ def by_size(buckets: pl.DataFrame) -> pl.DataFrame:
     """Return bucket, name in plain words and n_prompts; the largest first, the unassigned last."""
     return buckets.sort(
         [pl.col("domain_id") == UNASSIGNED, "n_prompts", "bucket"], descending=[False, True, False]
-    ).select("bucket", "n_prompts", name=_in_words())
+    ).select("bucket", "n_prompts", name=in_words())
 
 
 def alternatives(entries: pl.DataFrame) -> pl.DataFrame:
@@ -142,8 +120,8 @@ def versions(tables: pl.DataFrame) -> pl.DataFrame:
     """Return the table versions, newest first."""
     return tables.sort("table_version", descending=True).select(
         pl.col("table_version").alias("Version"),
-        _time("created_at").alias("Built"),
-        _time("published_at").alias("Published"),
+        time_text("created_at").alias("Built"),
+        time_text("published_at").alias("Published"),
         pl.col("reference_model_id").alias("Reference model"),
         pl.col("quality_value_usd")
         .map_elements(lambda value: text.dollars(value / 100), return_dtype=pl.String)
@@ -156,7 +134,7 @@ def imports(rows: pl.DataFrame) -> pl.DataFrame:
     """Return the imported files, newest first."""
     return rows.sort("imported_at", descending=True).select(
         pl.col("file_name").alias("File"),
-        _time("imported_at").alias("Imported"),
+        time_text("imported_at").alias("Imported"),
         pl.col("n_rows").alias("Rows"),
         pl.col("n_rejected").alias("Rejected"),
     )
@@ -165,7 +143,7 @@ def imports(rows: pl.DataFrame) -> pl.DataFrame:
 def runs(rows: pl.DataFrame) -> pl.DataFrame:
     """Return the discoveries, the one asked for last first."""
     return rows.sort("asked_at", descending=True).select(
-        _time("created_at").alias("Done"),
+        time_text("created_at").alias("Done"),
         pl.col("n_prompts").alias("Prompts"),
         pl.col("n_clusters").alias("Clusters"),
         (100 * pl.col("n_unclustered") / pl.col("n_prompts")).alias("Unclustered, %"),
@@ -181,11 +159,16 @@ def sweep(trials: str) -> pl.DataFrame:
         pl.col("n_clusters").alias("Clusters"),
         (100 * pl.col("unclustered_share")).alias("Unclustered, %"),
         pl.col("validity").alias("Validity"),
+        pl.col("routing_points").alias("Routing, points"),
+        pl.col("routing_lo").alias("from"),
+        pl.col("routing_hi").alias("to (95 %)"),
         pl.when("chosen").then(pl.lit("chosen")).alias("Choice"),
     )
 
 
-def tried(diff: pl.DataFrame, entries: pl.DataFrame, domain_ids: Sequence[str]) -> pl.DataFrame:
+def tried(
+    diff: pl.DataFrame, entries: pl.DataFrame, domain_ids: Sequence[str], sizes: pl.DataFrame
+) -> pl.DataFrame:
     """Return first choices of two tables beside each other, those that differ on top.
 
     Parameters
@@ -196,6 +179,8 @@ def tried(diff: pl.DataFrame, entries: pl.DataFrame, domain_ids: Sequence[str]) 
         Of the policy that is tried.
     domain_ids
         Of its buckets.
+    sizes
+        Columns domain_id and n_prompts.
     """
     first = entries.filter(rank=1).with_columns(
         domain_id=pl.col("bucket").map_elements(domain_ids.__getitem__, return_dtype=pl.String)
@@ -203,13 +188,21 @@ def tried(diff: pl.DataFrame, entries: pl.DataFrame, domain_ids: Sequence[str]) 
     differs = pl.col("change") != "same"
     return (
         diff.join(first, on="domain_id", how="left")
-        .sort([differs, pl.col("bucket")], descending=[True, False], maintain_order=True)
+        .join(sizes, on="domain_id", how="left")
+        .sort(
+            [differs, pl.col("domain_id") == UNASSIGNED, "n_prompts", "bucket"],
+            descending=[True, False, True, False],
+            nulls_last=True,
+        )
         .select(
-            _in_words().alias("Domain"),
+            in_words().alias("Domain"),
+            pl.col("n_prompts").alias("Prompts"),
             pl.col("model_before").alias("Published"),
             pl.when(differs).then("model_after").otherwise(pl.lit("the same")).alias("This policy"),
             (100 * pl.col("advantage")).alias("Points"),
             (1000 * pl.col("cost_usd")).alias("$ per 1,000"),
+            pl.col("n"),
+            pl.col("reason").alias("Why"),
         )
     )
 
@@ -217,7 +210,7 @@ def tried(diff: pl.DataFrame, entries: pl.DataFrame, domain_ids: Sequence[str]) 
 def regrets(rows: pl.DataFrame) -> pl.DataFrame:
     """Return `Hindsight.domains` for a table."""
     return rows.select(
-        _in_words("domain", key="domain").alias("Domain"),
+        in_words("domain", key="domain").alias("Domain"),
         pl.col("n").alias("Prompts"),
         pl.col("points").alias("Points lost"),
         _row_text("points_lo", "points_hi", _plain_interval).alias("Points lost, 95 %"),
@@ -232,7 +225,7 @@ def _plain_interval(lo: float | None, hi: float | None) -> str:
 def drift(shares: pl.DataFrame) -> pl.DataFrame:
     """Return `pipeline.drift.Drift.shares` for a table."""
     return shares.select(
-        _in_words("domain", key="domain").alias("Domain"),
+        in_words("domain", key="domain").alias("Domain"),
         (100 * pl.col("share_before")).alias("Before, %"),
         (100 * pl.col("share_now")).alias("Now, %"),
         (100 * pl.col("change")).alias("Change, %"),
@@ -255,25 +248,6 @@ def paired(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def fates(matches: pl.DataFrame, domains: pl.DataFrame) -> pl.DataFrame:
-    """Return what a run has made of the domains (`read_matches`), those that need a look first."""
-    named = matches.drop_nulls("domain_id").join(
-        domains.select("domain_id", "name"), on="domain_id", how="left"
-    )
-    return named.sort(
-        [pl.col("fate") == "survived", "share_of_domain", "domain_id"],
-        descending=[False, False, False],
-    ).select(
-        pl.col("name").alias("Domain"),
-        pl.col("fate").alias("Fate"),
-        pl.col("cluster_id").alias("Cluster"),
-        pl.col("n_shared").alias("Shared prompts"),
-        (100 * pl.col("share_of_domain")).alias("Of the domain, %"),
-        (100 * pl.col("share_of_cluster")).alias("Of the cluster, %"),
-        pl.col("cosine").alias("Likeness"),
-    )
-
-
 def worst(rows: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
     """Return prompts of `Hindsight.prompts` with their texts, for a table."""
     return rows.join(texts, on="prompt_id", maintain_order="left").select(
@@ -289,14 +263,36 @@ def worst(rows: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
 def changes(diff: pl.DataFrame) -> pl.DataFrame:
     """Return the buckets that choose differently, from `pipeline.table.table_diff`."""
     return diff.filter(pl.col("change") != "same").select(
-        _in_words().alias("Domain"),
+        in_words().alias("Domain"),
         pl.col("model_before").alias("Before"),
         pl.col("model_after").alias("After"),
         pl.col("change").alias("Change"),
     )
 
 
-def _in_words(name: str = "name", *, key: str = "domain_id") -> pl.Expr:
+def scorecard(expectation: Expectation) -> pl.DataFrame:
+    """Return what a table, each model for everything and the best in hindsight reach, best first.
+
+    The quality of the best in hindsight is that of the luckiest model too: nothing reaches it.
+    """
+    rows = expectation.options
+    if expectation.oracle:
+        oracle = pl.DataFrame([expectation.oracle], schema=rows.schema)
+        rows = pl.concat([rows, oracle])
+    reference = pl.col("model_id") == expectation.reference_model_id
+    return rows.sort("quality", "option", descending=[True, False], nulls_last=True).select(
+        pl.col("option").alias("For every prompt"),
+        pl.col("quality").alias("Quality"),
+        (100 * pl.col("advantage")).alias("Points"),
+        pl.when(reference)
+        .then(pl.lit("reference"))
+        .otherwise(_points_interval("advantage_lo", "advantage_hi"))
+        .alias("Points, 95 %"),
+        (1000 * pl.col("cost_usd")).alias("$ per 1,000"),
+    )
+
+
+def in_words(name: str = "name", *, key: str = "domain_id") -> pl.Expr:
     """Return a bucket's name in plain words."""
     is_rest = pl.col(key) == UNASSIGNED
     return pl.when(is_rest).then(pl.lit(UNASSIGNED_NAME)).otherwise(pl.col(name))
@@ -315,7 +311,8 @@ def _choice_columns() -> tuple[pl.Expr, ...]:
     )
 
 
-def _interval(lo: str, hi: str) -> pl.Expr:
+def interval(lo: str, hi: str) -> pl.Expr:
+    """Return two columns of qualities as one text."""
     return _row_text(lo, hi, text.interval)
 
 
@@ -329,5 +326,6 @@ def _row_text(lo: str, hi: str, write: Callable[[float | None, float | None], st
     )
 
 
-def _time(column: str) -> pl.Expr:
+def time_text(column: str) -> pl.Expr:
+    """Return a time to the minute as text."""
     return pl.col(column).dt.strftime("%Y-%m-%d %H:%M")

@@ -7,12 +7,13 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from pages.ui import curated, reads, shown
 from pages.ui import format as text
-from pages.ui import reads, shown
 from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS
 
 _N_EXAMPLES = 6
-_KEY, _SHOWN, _ROUND = "domain", "_domain_shown", "_domain_list_round"
+_KEY = "domain"
+_CHOSEN, _SHOWN, _ROUND = "_domain_chosen", "_domain_shown", "_domain_list_round"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,31 +35,35 @@ class Subject:
 
 
 def choose(catalogue: pl.DataFrame) -> str:
-    """Let one of `shown.catalogue` be chosen, by a click on its row or by name.
+    """Let one of `curated.catalogue` be chosen, by a click on its row or by name.
 
     The address keeps the choice, so that it can be shared; it wins when it changes.
     """
     names = dict(catalogue.select("Key", "Name").iter_rows())
     wanted = st.query_params.get(_KEY)
     if wanted in names and wanted != st.session_state.get(_SHOWN):
-        st.session_state[_KEY] = wanted
-    elif st.session_state.get(_KEY) not in names:
-        st.session_state.pop(_KEY, None)
+        st.session_state[_CHOSEN] = wanted
+    elif st.session_state.get(_CHOSEN) not in names:
+        st.session_state[_CHOSEN] = next(iter(names))
     if wanted is not None and wanted not in names:
         st.warning("The address names a domain that is not in this store; here is another one.")
     _list(catalogue)
-    chosen = st.selectbox(
+    chosen = str(st.session_state[_CHOSEN])
+    # The browser knows options by their names: with other names it has to be another field.
+    key = f"look-at-{chosen}-{hash(tuple(names.items()))}"
+    st.selectbox(
         "Look at",
         list(names),
-        format_func=lambda key: text.one_line(names[key]),
-        key=_KEY,
-        persist_state="session",
-        on_change=_forget_click,
+        index=list(names).index(chosen),
+        format_func=lambda option: text.one_line(names[option]),
+        key=key,
+        on_change=_take_choice,
+        args=(key,),
         help="An approved domain, or a cluster that waits for a decision. A click on a row above "
         "chooses too.",
     )
-    st.session_state[_SHOWN] = st.query_params[_KEY] = str(chosen)
-    return str(chosen)
+    st.session_state[_SHOWN] = st.query_params[_KEY] = chosen
+    return chosen
 
 
 def _list(catalogue: pl.DataFrame) -> None:
@@ -68,17 +73,19 @@ def _list(catalogue: pl.DataFrame) -> None:
         alt="Approved domains and waiting clusters",
         key=key,
         on_select=lambda: _take_click(key, catalogue["Key"].to_list()),
+        most_rows=12,
     )
 
 
 def _take_click(key: str, keys: list[str]) -> None:
     rows = st.session_state[key]["selection"]["rows"]
     if rows:
-        st.session_state[_KEY] = keys[rows[0]]
+        st.session_state[_CHOSEN] = keys[rows[0]]
 
 
-def _forget_click() -> None:
-    """Give the list another key, which is the only way to clear the clicked row."""
+def _take_choice(key: str) -> None:
+    """Look at what was chosen by name, and clear the clicked row: only another key does that."""
+    st.session_state[_CHOSEN] = st.session_state[key]
     st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
 
 
@@ -94,8 +101,8 @@ def open_clicked(event: Mapping[str, Any], elements: Sequence[str]) -> None:
 
 def load(subject_id: str) -> Subject:
     """Read what is known of a domain, or of a cluster of the newest run."""
-    if subject_id.startswith(shown.CLUSTER):
-        return _cluster(int(subject_id.removeprefix(shown.CLUSTER)))
+    if subject_id.startswith(curated.CLUSTER):
+        return _cluster(int(subject_id.removeprefix(curated.CLUSTER)))
     return _domain(subject_id)
 
 
@@ -121,7 +128,7 @@ def _cluster(cluster_id: int) -> Subject:
     row = reads.waiting().filter(cluster_id=cluster_id).row(0, named=True)
     return Subject(
         name=row["name"],
-        status=shown.WAITING,
+        status=curated.WAITING,
         facts=f"waits for a decision · {text.count(row['n_prompts'])} prompts · cohesion "
         f"{row['cohesion']:.2f} · cluster {cluster_id} of the newest run",
         phrases=tuple(row["names"]),

@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from pages.ui import drafts, finding, reads, shell, shown
+from pages.ui import drafts, exporting, finding, reads, shell, shown
 from pages.ui import format as text
 from pipeline.certificate import certificate_sentence
 from pipeline.config import read_policy
@@ -23,6 +23,8 @@ def show(tables: pl.DataFrame) -> None:
     st.text(f"Policy: {finding.wish(read_policy(row['policy']))}")
     if row["certificate"]:
         st.markdown(certificate_sentence(row["certificate"]))
+    else:
+        st.caption("No certificate was asked for; “Try a policy” can ask for one.")
     current = reads.current_table()
     if current is None or version != current.table_version:
         drafts.publish_button(version)
@@ -32,6 +34,7 @@ def show(tables: pl.DataFrame) -> None:
         f"Points are hundredths of quality against {text.as_markdown(row['reference_model_id'])}, "
         "the safe choice; n is the effective number of paired outcomes."
     )
+    exporting.offer(version)
     _one_domain(buckets, entries)
 
 

@@ -51,6 +51,7 @@ def _outcome(found: what_if.WhatIf, row: Mapping[str, Any]) -> None:
             "name": found.study.names,
         }
     )
+    sizes = reads.table_rows(version)[0].select("domain_id", "n_prompts")
     diff = table_diff(reads.table_rows(version), (buckets, found.settled.entries))
     if found.expectation and before:
         _scorecard(found.expectation, before, diff, version)
@@ -66,7 +67,7 @@ def _outcome(found: what_if.WhatIf, row: Mapping[str, Any]) -> None:
         )
         st.plotly_chart(chart, alt="Expected quality and cost", config=figures.STILL)
     st.subheader("First choices", help="Of each domain; routing refines them prompt by prompt.")
-    rows = shown.tried(diff, found.settled.entries, found.study.domain_ids)
+    rows = shown.tried(diff, found.settled.entries, found.study.domain_ids, sizes)
     shown.table(rows, alt="First choices beside those of the published table")
 
 

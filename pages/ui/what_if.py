@@ -1,5 +1,6 @@
 """Controls of a policy and what it would do, by a table's study: nothing is fitted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ KEEP, PAY = "Keep quality", "Price quality"
 _AUTOMATIC = "chosen for me"
 _GUARDS = (_AUTOMATIC, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _PRICE_STEPS = 41
+_MOST_LOCK_ROWS = 24
 _WIDER = 10.0  # the outer tenths of what is swept change no choice
 
 
@@ -40,7 +42,8 @@ def controls(study: Study, start: Policy) -> Policy:
         policy = _goal(study, start)
         policy = _proof(_caution(policy, start))
     with sides.cell():
-        return _models(study, _limits(study, policy))
+        policy = _models(study, _limits(study, policy))
+    return _locks(study, policy)
 
 
 def work_out(study: Study, policy: Policy) -> WhatIf | None:
@@ -192,6 +195,42 @@ def _models(study: Study, policy: Policy) -> Policy:
         deny=tuple(model_id for model_id in study.eligible if model_id not in used),
         max_share=tuple(sorted((m, round(part / 100, 4)) for m, part in limited.items())),
     )
+
+
+def _locks(study: Study, policy: Policy) -> Policy:
+    """Let domains be sent to one model each, whatever the estimates and limits say."""
+    domains = dict(zip(study.domain_ids[:-1], study.names[:-1], strict=True))
+    given = {_id_of(name, domains): model_id for name, model_id in policy.locks}
+    with st.expander(f"Locks ({len(given)} in the published table)", icon=":material/lock:"):
+        edited = st.data_editor(
+            pl.DataFrame(
+                [(name, given.get(domain_id)) for domain_id, name in domains.items()],
+                schema={"Domain": pl.String, "Always goes to": pl.String},
+                orient="row",
+            ),
+            hide_index=True,
+            disabled=["Domain"],
+            key="locks",
+            placeholder="not locked",
+            height="content" if len(domains) <= _MOST_LOCK_ROWS else "auto",
+            alt="Domains that are locked to a model",
+            column_config={
+                "Domain": st.column_config.TextColumn(width="large"),
+                "Always goes to": st.column_config.SelectboxColumn(
+                    options=list(study.eligible), width="medium"
+                ),
+            },
+        )
+        st.caption("Every prompt of a locked domain goes to that model; the others are as before.")
+    names = list(domains.values())
+    called = [n if names.count(n) == 1 and "=" not in n else i for i, n in domains.items()]
+    locked = zip(called, edited["Always goes to"], strict=True)
+    return replace(policy, locks=tuple(sorted((d, m) for d, m in locked if m is not None)))
+
+
+def _id_of(name: str, domains: Mapping[str, str]) -> str:
+    """Return the id of a domain that a policy names by its name or its id."""
+    return next((domain_id for domain_id, called in domains.items() if name == called), name)
 
 
 def prices(study: Study, used: float | None) -> list[float]:

@@ -37,7 +37,9 @@ def batch_group() -> None:
 @click.option(
     "--max-mb", type=click.FloatRange(0.001), default=MAX_BYTES / _MEGABYTE, show_default=True
 )
+@store_option
 @json_option
+@recorded_job()
 def emit(
     routed: str,
     provider: str,
@@ -45,9 +47,10 @@ def emit(
     template: Path | None,
     models: tuple[str, ...],
     mapping: str | None,
+    store: Store,  # noqa: ARG001 - only the record of the job is kept beside it
+    *,
     max_lines: int,
     max_mb: float,
-    *,
     as_json: bool,
 ) -> int:
     """Write a set of request files for each model of a routed file, and a manifest."""

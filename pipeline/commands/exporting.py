@@ -7,7 +7,7 @@ import click
 
 from pipeline.artefact import Artefact, write_artefact
 from pipeline.atomic import replaced_file
-from pipeline.commands.shared import encoder_option, say, store_option
+from pipeline.commands.shared import encoder_option, recorded_job, say, store_option
 from pipeline.embed import Encoder
 from pipeline.encoders import load_encoder
 from pipeline.exports.label_map import Contents, Projection
@@ -52,6 +52,7 @@ _HELD = {
 )
 @store_option
 @encoder_option
+@recorded_job()
 def export_command(
     form: str,
     folder: Path,

@@ -286,4 +286,8 @@ def _routed(summary: BatchSummary) -> str:
     money = "unknown cost" if cost is None else f"expected cost ${cost:,.4f}"
     lost = f" {summary.n_rejected:,} rows could not be read." if summary.n_rejected else ""
     empty = f" {summary.n_unroutable:,} have no prompt." if summary.n_unroutable else ""
-    return f"{summary.n_routed:,} of {summary.n_rows:,} rows routed: {calls}; {money}.{empty}{lost}"
+    away = f" {summary.n_unassigned:,} are unlike every domain." if summary.n_unassigned else ""
+    return (
+        f"{summary.n_routed:,} of {summary.n_rows:,} rows routed: {calls}; {money}."
+        f"{away}{empty}{lost}"
+    )

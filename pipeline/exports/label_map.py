@@ -28,6 +28,8 @@ class LabelMap:
     """Who answers a mixture of domains in which no model keeps the limits."""
     exemplars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By domain id, prompts that stand for it; empty unless they were asked for."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """By domain id, the least cosine of a prompt to the nearest of these."""
 
     @property
     def names(self) -> dict[str, str]:

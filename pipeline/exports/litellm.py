@@ -27,19 +27,19 @@ def as_labels(table: LabelMap) -> Contents:
 def as_semantic(table: LabelMap) -> Contents:
     """Return a config.yaml whose group `promptshed` compares prompts with each domain's examples.
 
-    The least similarity is the domain's radius, a cosine by our encoder; the config asks for the
-    same one as the group `promptshed-encoder`.
+    The least similarity is a cosine by our encoder; the config asks for the same one as the group
+    `promptshed-encoder`.
     """
-    radii = require_assigner(table).radii
-    domains = [domain_id for domain_id in table.chains if domain_id != UNASSIGNED]
+    require_assigner(table)
     routes = [
         {
             "name": domain_id,
             "description": table.names[domain_id],
             "utterances": list(table.exemplars[domain_id]),
-            "score_threshold": round(max(float(radius), 0.0), 4),
+            "score_threshold": round(table.thresholds[domain_id], 4),
         }
-        for domain_id, radius in zip(domains, radii, strict=True)
+        for domain_id in table.chains
+        if domain_id != UNASSIGNED
     ]
     params = {
         "model": f"auto_router/{_ROUTER}",

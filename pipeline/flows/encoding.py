@@ -121,9 +121,15 @@ def stored_vectors(
     )
     if found.is_empty():
         return {}
-    n_dims = len(found["vector"][0])
-    matrix = found["vector"].cast(pl.List(pl.Float32)).list.to_array(n_dims).to_numpy()
-    return dict(zip(found["prompt_id"], matrix, strict=True))
+    return dict(zip(found["prompt_id"], vector_matrix(found["vector"]), strict=True))
+
+
+def vector_matrix(vectors: pl.Series) -> NDArray[np.float32]:
+    """Return the lists of a column as rows, shape (n, n_dims); they are all of one length."""
+    if vectors.is_empty():
+        return np.empty((0, 0), dtype=np.float32)
+    floats = vectors.cast(pl.List(pl.Float32)).rechunk()
+    return floats.list.explode().to_numpy().reshape(len(vectors), -1)
 
 
 def _save(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import N_WAITING
-from tests.screenshots import PAGES, THEMES, browsing, serving
+from tests.screenshots import PAGES, THEMES, VIEWS, browsing, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -30,7 +30,7 @@ def test_axe_finds_no_serious_violation(theme, address):
     package = pytest.importorskip("axe_playwright_python", reason="a development dependency")
     script = (Path(package.__path__[0]) / "axe.min.js").read_text(encoding="utf-8")
     with browsing(theme=theme, width=1400) as visit:
-        for name, path in PAGES.items():
+        for name, path in (PAGES | (VIEWS if theme == "dark" else {})).items():
             visit.open(f"{address}/{path}")
             visit.page.evaluate(script)
             found = visit.page.evaluate("() => axe.run()")["violations"]

@@ -11,6 +11,8 @@ from pipeline.flows import curation
 from pipeline.flows.curation import approve_clusters
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now
+from pipeline.taxonomy_file import taxonomy_text
+from profiles.errors import UsageError
 from profiles.tables import DOMAIN_EVENTS, MEMBER_SETS
 from tests.conftest import N_WAITING, TOPICS, WAITING_TOPIC
 from tests.pages.test_app import opened
@@ -90,7 +92,7 @@ def test_a_name_that_cannot_be_is_refused_on_the_page(store, monkeypatch):
 
 
 def test_someone_else_may_have_decided_meanwhile(store, monkeypatch):
-    """The second of two people is told, and the first decision stands."""
+    """The second of two people is told, although the card is gone; the first decision stands."""
     app = opened("inbox", store.path, monkeypatch)
     approve = next(button for button in app.button if button.label == "Approve").click()
     approve_clusters(store, [3], actor="bo", name="wine")
@@ -98,6 +100,7 @@ def test_someone_else_may_have_decided_meanwhile(store, monkeypatch):
     assert not app.exception
     assert newest(store)["actor"] == "bo"
     assert store.read(DOMAIN_EVENTS).filter(cluster_id=3, verb="approve").height == 1
+    assert "Cluster 3 is approved already" in app.error[0].value
     assert app.success
 
 
@@ -120,7 +123,7 @@ def test_a_waiting_cluster_is_decided_in_the_inbox(store, monkeypatch):
     """Its own page shows it, and has no form."""
     app = opened("domains", store.path, monkeypatch, domain="cluster-3")
     assert app.subheader[0].value == WAITING_TOPIC
-    assert [button.label for button in app.button] == []
+    assert not {button.label for button in app.button} & {"Rename", "Approve", "Split"}
 
 
 def test_a_cluster_is_given_to_a_domain(store, monkeypatch):
@@ -186,9 +189,87 @@ def test_a_domain_is_merged_into_another_one(store, monkeypatch):
 def test_a_split_is_a_job_of_its_own(store, monkeypatch):
     """It clusters prompts, so the page only starts the verb."""
     started = []
-    monkeypatch.setattr("pages.ui.review.start_job", lambda _path, words: started.append(words))
+    monkeypatch.setattr("pages.ui.editing.start_job", lambda _path, words: started.append(words))
     first = store.read(DOMAIN_EVENTS).filter(verb="approve")["domain_id"][0]
     app = opened("domains", store.path, monkeypatch, domain=first)
     typed(app, "Decided by", "ana")
     press(app, "Split")
     assert started == [["domains", "split", first, "--by", "ana"]]
+
+
+def test_a_cluster_is_split_from_the_inbox(store, monkeypatch):
+    """It becomes a domain, and a job of its own clusters its prompts."""
+    started = []
+    monkeypatch.setattr("pages.ui.review.start_job", lambda _path, words: started.append(words))
+    app = opened("inbox", store.path, monkeypatch)
+    typed(app, "Decided by", "ana")
+    press(app, "Split")
+    assert not app.exception
+    event = newest(store)
+    assert (event["verb"], event["actor"], event["cluster_id"]) == ("approve", "ana", 3)
+    assert started == [["domains", "split", event["domain_id"], "--by", "ana"]]
+
+
+def test_a_name_on_offer_is_taken_into_the_field(store, monkeypatch):
+    """It can be changed there before it is approved."""
+    app = opened("inbox", store.path, monkeypatch)
+    [offers] = [group for group in app.button_group if group.label == "Other names on offer"]
+    offers.set_value("wine").run()
+    [name] = [field for field in app.text_input if field.label == "Name of the domain"]
+    assert name.value == "wine"
+
+
+def test_a_domain_changed_meanwhile_is_not_overwritten(store, monkeypatch):
+    """The second person is told by whom; what was typed stays in the field."""
+    domain_id = domains_now(store.read(DOMAIN_EVENTS))["domain_id"][1]
+    app = opened("domains", store.path, monkeypatch, domain=domain_id)
+    typed(app, "Name", "of the second")
+    curation.rename_domain(store, domain_id, "of the first", actor="bo")
+    press(app, "Rename")
+    assert "bo was quicker" in app.error[0].value
+    assert newest(store)["name"] == "of the first"
+    [name] = [field for field in app.text_input if field.label == "Name"]
+    assert name.value == "of the second"
+    press(app, "Rename")
+    assert newest(store)["name"] == "of the second"
+
+
+def test_names_of_many_are_one_decision(store, monkeypatch):
+    """One undo takes all of them back; a change meanwhile refuses all of them."""
+    before = domains_now(store.read(DOMAIN_EVENTS))
+    seen = before.select("domain_id", "name", "status", "member_set_id").to_dicts()
+    names = {row["domain_id"]: f"new {place}" for place, row in enumerate(seen)}
+    curation.require_as_seen(store, seen)
+    curation.rename_domains(store, names, actor="ana")
+    assert set(domains_now(store.read(DOMAIN_EVENTS))["name"]) == set(names.values())
+    with pytest.raises(UsageError, match="ana was quicker"):
+        curation.require_as_seen(store, seen)
+    curation.undo_decision(store, actor="bo")
+    assert domains_now(store.read(DOMAIN_EVENTS))["name"].equals(before["name"])
+
+
+def test_the_page_renames_many(store, monkeypatch):
+    """What was edited in the table is saved by the button, by whoever is named above it."""
+    app = opened("domains", store.path, monkeypatch, **{"domains-view": "Rename many"})
+    assert not app.exception
+    press(app, "Save names")
+    assert "No name was changed" in app.error[0].value
+
+
+def test_two_states_of_the_domains_are_compared(store, monkeypatch):
+    """From nothing to now every domain is new; the same state twice has no difference."""
+    app = opened("domains", store.path, monkeypatch, **{"domains-view": "Changes"})
+    assert set(app.dataframe[0].value["What"]) == {"new"}
+    last = store.read(DOMAIN_EVENTS)["event_id"].max()
+    app.selectbox(key="since-event").set_value(last).run()
+    assert not app.exception
+    assert any("same in both" in block.value for block in app.markdown)
+
+
+def test_domains_go_out_and_come_in_as_yaml(store, monkeypatch):
+    """The same file changes nothing."""
+    app = opened("domains", store.path, monkeypatch, **{"domains-view": "Export & import"})
+    assert not app.exception
+    assert len(app.get("download_button")) == 1
+    text = taxonomy_text(store.read(DOMAIN_EVENTS), store.read(MEMBER_SETS))
+    assert curation.import_taxonomy(store, text, actor="ana") == []

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.ui import finding, shown
+from pages.ui import curated, finding
 from pages.ui import format as text
 from tests.conftest import HOSTILE
 from tests.pipeline.test_expected import example
@@ -79,7 +79,6 @@ def test_the_finding_compares_with_the_reference():
         "everything."
     )
     assert "n = 40" in finding.footnote(found)
-    assert finding.scorecard(found, "b").count("\n\n") == 2
 
 
 def test_a_table_that_never_leaves_the_reference_says_so():
@@ -114,6 +113,9 @@ def test_the_catalogue_lists_domains_and_waiting_clusters():
         }
     )
     waiting = pl.DataFrame({"cluster_id": [3], "name": ["three"], "n_prompts": [9]})
-    listed = shown.catalogue(domains, waiting)
+    choices = pl.DataFrame(
+        {"domain_id": ["dom-1"], "model_id": ["large"], "quality": [0.9], "cost_usd": [0.002]}
+    )
+    listed = curated.catalogue(domains, waiting, choices)
     assert listed["Key"].to_list() == ["dom-1", "cluster-3"]
     assert listed["Status"].to_list() == ["approved", "waiting"]

@@ -1,0 +1,223 @@
+"""What people do in a browser, from the click to the store: one server, one browser, one store."""
+
+import contextlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from pipeline.config import Policy
+from pipeline.encoders import DEFAULT_ENCODER, load_encoder
+from pipeline.flows.tables import build_table, publish_table
+from pipeline.store import Store
+from pipeline.taxonomy import domains_now
+from profiles.tables import DOMAIN_EVENTS, ROUTING_TABLES
+from tests.conftest import N_WAITING, WAITING_TOPIC
+from tests.screenshots import CHROMIUM, FLAGS, Visit, serving
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.model]
+_PATIENCE_MS = 100_000  # a job loads its encoder first, on a machine that may be busy
+_N_ROWS = 16_000  # about ten seconds of routing: long enough to be cancelled in between
+
+
+@pytest.fixture(scope="module")
+def store(stages, tmp_path_factory) -> Store:
+    """Return a store with a run, three domains and a table of the encoder that jobs load."""
+    path = tmp_path_factory.mktemp("flows") / "flows.duckdb"
+    store = Store(path=Path(shutil.copy(stages["profiled"], path)), wait_s=20)
+    policy = Policy(quality_value_usd=0.5, router="table")
+    publish_table(store, build_table(store, load_encoder(DEFAULT_ENCODER), policy))
+    return store
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(store):
+    with serving(store.path) as where:
+        yield where
+
+
+@pytest.fixture
+def visiting(browser, address):
+    """Return a function that opens a page of the app as another person would."""
+    with contextlib.ExitStack() as stack:
+
+        def visit(path: str) -> Page:
+            context = browser.new_context(viewport={"width": 1400, "height": 1000})
+            stack.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(_PATIENCE_MS)
+            Visit(page).open(f"{address}/{path}")
+            return page
+
+        yield visit
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).first.click()
+
+
+def field(page: Page, name: str):
+    return page.get_by_role("textbox", name=name, exact=True)
+
+
+def shows(page: Page, what: str) -> None:
+    expect(page.get_by_text(what).first).to_be_visible(timeout=_PATIENCE_MS)
+
+
+def name_of(store: Store, domain_id: str) -> str:
+    return domains_now(store.read(DOMAIN_EVENTS)).filter(domain_id=domain_id)["name"].item()
+
+
+def domain_called(store: Store, name: str) -> str:
+    return domains_now(store.read(DOMAIN_EVENTS)).filter(name=name)["domain_id"].item()
+
+
+def edit(page: Page) -> None:
+    page.get_by_text("Rename, merge, split or retire").click()
+
+
+def test_a_rename_is_taken_back(store, visiting):
+    """One button does either; the address keeps the domain."""
+    domain_id = domain_called(store, "translate a letter")
+    page = visiting(f"taxonomy?domain={domain_id}")
+    edit(page)
+    field(page, "Name").fill("letters")
+    press(page, "Rename")
+    page.get_by_role("heading", name="letters").wait_for()
+    assert name_of(store, domain_id) == "letters"
+    page.get_by_role("button", name=re.compile("^Undo")).click()
+    page.get_by_role("heading", name="translate a letter").wait_for()
+    assert name_of(store, domain_id) == "translate a letter"
+    assert domain_id in page.url
+
+
+def test_of_two_people_the_second_is_told_and_loses_nothing(store, visiting):
+    """The first name stands; what the second one typed is still in the field."""
+    domain_id = domain_called(store, "fix my python code")
+    pages = [visiting(f"taxonomy?domain={domain_id}") for _ in range(2)]
+    for page in pages:
+        edit(page)
+    for page, wanted in zip(pages, ("python, says ana", "python, says bo"), strict=True):
+        field(page, "Name").fill(wanted)
+        press(page, "Rename")
+        if page is pages[0]:
+            page.get_by_role("heading", name="python, says ana").wait_for()
+    second = pages[1]
+    shows(second, "was quicker")
+    assert name_of(store, domain_id) == "python, says ana"
+    expect(field(second, "Name")).to_have_value("python, says bo")
+    press(second, "Rename")
+    second.get_by_role("heading", name="python, says bo").wait_for()
+    assert name_of(store, domain_id) == "python, says bo"
+
+
+def test_a_lasso_becomes_a_domain(store, visiting):
+    """Every prompt inside belongs to it; then the cluster is approved from the inbox."""
+    page = visiting("map")
+    plot = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    left, right = plot["x"] + 0.85 * plot["width"], plot["x"] + 0.995 * plot["width"]
+    top, bottom = plot["y"] + 0.3 * plot["height"], plot["y"] + plot["height"] - 2
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):
+        page.mouse.move(x, y, steps=8)
+    page.mouse.up()
+    shows(page, f"{N_WAITING} prompts selected")
+    page.get_by_text(f"Make a domain of these {N_WAITING} prompts").click()
+    field(page, "Name of the domain").fill("wines of the map")
+    press(page, "Approve it")
+    page.locator(".legendtext", has_text=f"wines of the map ({N_WAITING})").wait_for()
+    assert domain_called(store, "wines of the map")
+
+
+def test_a_cluster_is_approved_from_the_inbox(store, visiting):
+    """What it changes stays in sight, and the undo brings the card back."""
+    page = visiting("review")
+    page.get_by_text("wine", exact=True).click()  # a name on offer
+    expect(field(page, "Name of the domain")).to_have_value("wine")
+    press(page, "Approve")
+    shows(page, "Nothing waits")
+    shows(page, "Approved: wine; ")
+    assert domains_now(store.read(DOMAIN_EVENTS)).filter(name="wine").height == 1
+    page.get_by_role("button", name=re.compile("^Undo")).click()
+    shows(page, WAITING_TOPIC)
+
+
+def test_a_policy_is_tried_saved_and_published(store, visiting):
+    """The slider moves, a draft is built and compared, and a second question publishes it."""
+    page = visiting("routing?view=Try+a+policy")
+    slider = page.get_by_role("slider", name=re.compile("One more point"))
+    slider.focus()
+    for _ in range(30):
+        page.keyboard.press("ArrowLeft")
+    shows(page, "This policy")
+    press(page, "Save as a draft")
+    page.get_by_text(re.compile(r"^Draft \d+")).first.wait_for()
+    shows(page, "It chooses differently in")
+    version = int(store.read(ROUTING_TABLES)["table_version"].max())
+    page.get_by_role("button", name=re.compile(f"Publish table {version}")).click()
+    press(page, "Yes, publish it")
+    sidebar = page.get_by_test_id("stSidebar")
+    sidebar.get_by_text(f"version {version} ·").wait_for()
+    row = store.read(ROUTING_TABLES, table_version=version).row(0, named=True)
+    assert row["published_at"] is not None
+    assert row["quality_value_usd"] < 0.5
+
+
+def upload(page: Page, path: Path) -> None:
+    page.locator("input[type=file]").first.set_input_files(path)
+    page.get_by_text(re.compile("^The first")).wait_for()
+
+
+def test_a_file_is_routed_and_downloaded(visiting, tmp_path):
+    """It comes back with its rows in their order and a model in each."""
+    asked = [{"id": n, "question": f"translate a letter {n}"} for n in range(7)]
+    path = tmp_path / "asked.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in asked), encoding="utf-8")
+    page = visiting("batch-routing")
+    upload(page, path)
+    press(page, "Route it")
+    button = page.get_by_role("button", name="Download asked.jsonl")
+    button.wait_for()
+    with page.expect_download() as download:
+        button.click()
+    rows = pl.read_ndjson(download.value.path())
+    assert rows["question"].to_list() == [row["question"] for row in asked]
+    assert rows["model"].null_count() == 0
+    page.get_by_text("First rows with their receipts").first.click()
+    shows(page, "Expected cost")
+
+
+def test_a_job_is_cancelled_and_goes_on(store, visiting, tmp_path):
+    """After the first part it is stopped; Resume adds only the rest, and every row is there."""
+    path = tmp_path / "long.csv"
+    lines = (f"sum two numbers {n} and {n + 1}\n" for n in range(_N_ROWS))
+    path.write_text("prompt\n" + "".join(lines), encoding="utf-8")
+    page = visiting("batch-routing")
+    field(page, "Or a path on this machine").fill(str(path))
+    page.keyboard.press("Enter")
+    page.get_by_text(re.compile("^The first")).wait_for()
+    press(page, "Route it")
+    page.get_by_text(re.compile(r"route: \d+,000")).first.wait_for()
+    press(page, "Cancel")
+    shows(page, "cancelled")
+    press(page, "Resume")
+    button = page.get_by_role("button", name="Download long.jsonl").first
+    button.wait_for()
+    with page.expect_download() as download:
+        button.click()
+    assert len(Path(download.value.path()).read_text(encoding="utf-8").splitlines()) == _N_ROWS
+    logs = store.path.with_name(f"{store.path.name}.jobs").glob("*.log")
+    assert any("Going on after" in log.read_text(encoding="utf-8") for log in logs)
