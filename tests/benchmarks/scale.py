@@ -5,8 +5,8 @@
 
 Needs `promptshed[demo]` for prompts to learn from. Prompts are short and made up of words of those;
 5 % of the rows repeat one of the 10,000 rows before them. So that routing is measured and not the
-encoder, vectors come from a static one: the mean of the default encoder's own token embeddings,
-made here, which is no part of the package. Everything is kept in `data/scale/`.
+encoder, the table alone decides, and vectors come from a static encoder: the mean of the default
+encoder's own token embeddings, made here, no part of the package. All is kept in `data/scale/`.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def prepare() -> list[str]:
         for verb in (
             ("import", learn),
             ("domains", "from-labels"),
-            ("table", "build", "--publish", "--encoder", ENCODER),
+            ("table", "build", "--publish", "--router", "table", "--encoder", ENCODER),
         ):
             subprocess.run(promptshed(*verb), check=True)
     with learn.open(encoding="utf-8") as lines:

@@ -49,8 +49,8 @@ def main() -> None:
         told = check_examples(config)
     else:
         told = check_labels(config)
+    _end_tasks()
     sys.stdout.write(f"{told}, in the Router of LiteLLM {_version()}\n")
-    sys.stdout.flush()
 
 
 def check_labels(config: dict) -> str:
@@ -129,6 +129,15 @@ def _expect(router: object, group: str, text: str, model: str, down: str | None 
     found = reply.choices[0].message.content
     if found != model:
         sys.exit(f"{group}, {text[:60]!r}: expected {model}, found {found}, with {down} down")
+
+
+def _end_tasks() -> None:
+    """End LiteLLM's logging worker: Python 3.11.7 may crash at exit while it waits for work."""
+    tasks = asyncio.all_tasks(_LOOP)
+    for task in tasks:
+        task.cancel()
+    _LOOP.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    _LOOP.close()
 
 
 def _params(config: dict) -> dict:
