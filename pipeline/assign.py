@@ -1,4 +1,10 @@
-"""Unseen prompts to approved domains: a calibrated linear model, with refusal."""
+"""Unseen prompts to approved domains: a calibrated linear model, with refusal.
+
+Decision: domains of few prompts are learnt by weighing each prompt by one over the root of its
+domain's size. On clinc150 and the demo's prompts, three to eight members are then found nearly as
+often as by full balance, more often than by the cosine to their mean, and common domains lose
+nothing.
+"""
 
 from dataclasses import dataclass
 
@@ -8,8 +14,8 @@ from scipy.optimize import fminbound
 from scipy.special import log_softmax, softmax
 from threadpoolctl import threadpool_limits
 
+from pipeline.closeness import Members, held_out_similarity, radii_of
 from pipeline.config import AssignConfig
-from pipeline.prototypes import prototypes_of
 
 NO_DOMAIN = -1
 
@@ -25,9 +31,10 @@ class Assigner:
     temperature: float
     """Divides the logits; fitted on held-out members."""
     prototypes: NDArray[np.float32]
-    """Shape (n_domains, n_dims): unit mean vectors of the members."""
+    """Shape (n_domains, n_dims): unit vectors, see `pipeline.closeness`."""
     radii: NDArray[np.float32]
-    """Shape (n_domains,): a prompt whose cosine to its domain's prototype is lower is refused."""
+    """Shape (n_domains,): a prompt whose cosine to its domain's prototype is lower is refused;
+    -1 refuses none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,18 +95,17 @@ def fit_assigner(
     n_domains = int(domains.max()) + 1
     members = domains != NO_DOMAIN
     logits = _held_out_logits(vectors, domains, folds, config)
-    similarity = _held_out_similarity(vectors, domains, folds)
+    known = Members.of(vectors, domains, folds)
+    similarity = held_out_similarity(known, vectors, folds)
     temperature = _temperature(logits[members], domains[members])
     own = similarity[np.arange(len(domains)), np.maximum(domains, 0)]
-    radii = np.array(
-        [np.nanquantile(own[domains == k], config.rejected_share) for k in range(n_domains)]
-    )
+    radii = radii_of(own[members], domains[members], rejected_share=config.rejected_share)
     weights, intercepts = _logistic(vectors[members], domains[members], n_domains, config)
     assigner = Assigner(
         weights=weights,
         intercepts=intercepts,
         temperature=temperature,
-        prototypes=prototypes_of(vectors, domains, n_domains),
+        prototypes=known.prototypes().astype(np.float32),
         radii=radii.astype(np.float32),
     )
     return FittedAssigner(
@@ -151,9 +157,10 @@ def _logistic(
         return weights, intercepts
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - only fitting needs it
 
-    model = LogisticRegression(C=config.inverse_regularisation, max_iter=300, tol=1e-3)
+    model = LogisticRegression(C=config.inverse_regularisation, max_iter=300, tol=1e-4)
+    weight = np.bincount(domains)[domains] ** -config.balance
     with threadpool_limits(limits=1):  # its products are small: threads cost ten times more
-        model.fit(vectors, domains)
+        model.fit(vectors, domains, sample_weight=weight / weight.mean())
     coefficients, offsets = model.coef_, model.intercept_
     if len(present) == 2:  # scikit-learn stores one row for two classes
         coefficients = np.vstack([-coefficients / 2, coefficients / 2])
@@ -186,16 +193,3 @@ def _temperature(logits: NDArray[np.float64], domains: NDArray[np.int64]) -> flo
         return -float(scaled[np.arange(len(domains)), domains].mean())
 
     return float(np.exp(fminbound(loss, -2.0, 2.0)))
-
-
-def _held_out_similarity(
-    vectors: NDArray[np.float32], domains: NDArray[np.int64], folds: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the cosine of each prompt to the prototypes made without its fold."""
-    n_domains = int(domains.max()) + 1
-    similarity = np.zeros((len(vectors), n_domains))
-    for fold in np.unique(folds):
-        outside = np.where(folds == fold, NO_DOMAIN, domains)
-        prototypes = prototypes_of(vectors, outside, n_domains)
-        similarity[folds == fold] = vectors[folds == fold] @ prototypes.T
-    return similarity

@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipeline.taxonomy import domain_rows
 from profiles.profile import UNASSIGNED
 
 UNCLUSTERED = "unclustered"
@@ -19,39 +18,39 @@ REGRET_NAMES = ("nothing lost", "up to 10 points lost", "10 to 30 points lost", 
 
 
 def map_frame(
-    members: pl.DataFrame,
-    clusters: pl.DataFrame,
-    domains: tuple[pl.DataFrame, pl.DataFrame],
-    choices: pl.DataFrame,
+    members: pl.DataFrame, clusters: pl.DataFrame, domains: pl.DataFrame, choices: pl.DataFrame
 ) -> pl.DataFrame:
-    """Place every prompt of a run.
+    """Name the groups of every prompt of a run.
 
     Parameters
     ----------
-    members, clusters
-        The MEMBERS and CLUSTERS rows of one run.
+    members
+        prompt_id, x, y, cluster_id and place: the row of its domain in `domains`, -1 for none.
+    clusters
+        The CLUSTERS rows of the run.
     domains
-        The DOMAIN_EVENTS and MEMBER_SETS tables.
+        DOMAINS rows, in any order.
     choices
         Columns domain_id and model_id: the current table's first choices; may be empty.
 
     Returns
     -------
     DataFrame
-        prompt_id, x, y, domain, cluster and model, sorted by prompt_id. A prompt without a
+        prompt_id, x, y, domain, cluster and model, in the order of `members`. A prompt without a
         cluster is `UNCLUSTERED`; one without an approved domain is `NO_DOMAIN` and has no model,
         since what it gets depends on where routing puts it.
     """
     named = clusters.select("cluster_id", cluster=distinct_names(clusters, "cluster_id"))
-    kept, rows = domain_rows(tuple(members["prompt_id"]), *domains)
-    owners = kept.select("domain_id", domain=distinct_names(kept, "domain_id"))
-    owners = owners.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
     routed = choices.filter(pl.col("domain_id") != UNASSIGNED).select("domain_id", model="model_id")
-    return (
-        members.with_columns(row=pl.Series(rows, dtype=pl.Int64))
-        .join(named, on="cluster_id", how="left")
-        .join(owners, on="row", how="left")
+    owners = (
+        domains.select("domain_id", domain=distinct_names(domains, "domain_id"))
+        .with_row_index("place")
+        .with_columns(pl.col("place").cast(pl.Int64))
         .join(routed, on="domain_id", how="left")
+    )
+    return (
+        members.join(named, on="cluster_id", how="left", maintain_order="left")
+        .join(owners, on="place", how="left", maintain_order="left")
         .select(
             "prompt_id",
             "x",
@@ -60,54 +59,42 @@ def map_frame(
             pl.col("cluster").fill_null(UNCLUSTERED),
             pl.col("model").fill_null(NO_DOMAIN),
         )
-        .sort("prompt_id")
     )
 
 
-def with_measures(
-    points: pl.DataFrame,
-    labels: pl.DataFrame,
-    placed: pl.DataFrame | None,
-    regrets: pl.DataFrame | None,
-) -> pl.DataFrame:
-    """Add what else a point may be coloured by, as names of groups.
+def with_value(points: pl.DataFrame, values: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Add what else points may be coloured by.
 
     Parameters
     ----------
-    points
-        From `map_frame`.
-    labels
-        Columns prompt_id and label.
-    placed
-        prompt_id and confidence, see `pipeline.flows.monitoring`; None: no table.
-    regrets
-        prompt_id and regret, see `pipeline.hindsight`; None: not known.
-
-    Returns
-    -------
-    DataFrame
-        `points` with label, confidence and regret; `UNKNOWN` where there is none.
+    values
+        Columns prompt_id and value, a text.
+    column
+        What the value is called in the result; `UNKNOWN` where there is none.
     """
-    nothing = {"prompt_id": pl.String, "confidence": pl.Float64, "regret": pl.Float64}
-    sure = pl.DataFrame(schema=nothing).drop("regret") if placed is None else placed
-    lost = pl.DataFrame(schema=nothing).drop("confidence") if regrets is None else regrets
-    confidence = _binned("confidence", CONFIDENCES, CONFIDENCE_NAMES)
-    regret = _binned("regret", REGRETS, REGRET_NAMES)
-    return (
-        points.join(labels, on="prompt_id", how="left")
-        .join(sure.select("prompt_id", confidence), on="prompt_id", how="left")
-        .join(lost.select("prompt_id", regret), on="prompt_id", how="left")
-        .with_columns(pl.col("label", "confidence", "regret").fill_null(UNKNOWN))
-        .sort("prompt_id")
+    named = values.select("prompt_id", pl.col("value").alias(column))
+    return points.join(named, on="prompt_id", how="left", maintain_order="left").with_columns(
+        pl.col(column).fill_null(UNKNOWN)
     )
 
 
-def _binned(column: str, edges: Sequence[float], names: Sequence[str]) -> pl.Expr:
-    """Name the bin of a number; a number on an edge belongs below it, null has no name."""
-    above = sum((pl.col(column) > edge).cast(pl.Int64) for edge in edges)
-    return above.replace_strict(  # pyright: ignore[reportAttributeAccessIssue] - a sum of exprs
-        dict(enumerate(names)), return_dtype=pl.String
-    ).alias(column)
+def quarters(values: pl.Series) -> tuple[float, ...]:
+    """Return the edges between the quarters of known numbers, fewer where many are equal."""
+    ordered = values.drop_nulls().sort().cast(pl.Float64).to_list()
+    edges = {ordered[len(ordered) * quarter // 4] for quarter in (1, 2, 3) if ordered}
+    return tuple(sorted(edges - {*ordered[-1:]}))
+
+
+def binned(values: pl.DataFrame, edges: Sequence[float], names: Sequence[str]) -> pl.DataFrame:
+    """Replace the column value by the name of its bin.
+
+    A number on an edge belongs below it; null has no name. There is one name more than edges.
+    """
+    above = pl.sum_horizontal(pl.lit(0), *(pl.col("value") > edge for edge in edges))
+    named = above.cast(pl.Int64).replace_strict(dict(enumerate(names)), return_dtype=pl.String)
+    return values.with_columns(
+        value=pl.when(pl.col("value").is_null()).then(None).otherwise(named).cast(pl.String)
+    )
 
 
 def distinct_names(frame: pl.DataFrame, key: str) -> pl.Series:
@@ -117,12 +104,28 @@ def distinct_names(frame: pl.DataFrame, key: str) -> pl.Series:
     return frame.select(pl.when(name.is_duplicated()).then(twice).otherwise(name)).to_series()
 
 
-def sample_points(points: pl.DataFrame, most: int) -> pl.DataFrame:
-    """Return at most so many rows, the same ones every time, in the same order."""
+def sample_points(
+    points: pl.DataFrame, most: int, *, first: pl.Series | None = None
+) -> pl.DataFrame:
+    """Return at most so many rows, the same ones every time, in the same order.
+
+    Those whose prompt_id is in `first` come before all others.
+    """
     if points.height <= most:
         return points
-    step = points.height / most
-    return points[(np.arange(most) * step).astype(np.int64)]
+    places = np.arange(points.height)
+    wanted = np.zeros(points.height, dtype=np.bool_)
+    if first is not None:
+        wanted = points["prompt_id"].is_in(first.implode()).to_numpy()
+    kept = _spread(places[wanted], most)
+    return points[np.sort(np.concatenate([kept, _spread(places[~wanted], most - len(kept))]))]
+
+
+def _spread(places: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Return at most so many of them, evenly."""
+    if len(places) <= most:
+        return places
+    return places[(np.arange(most) * (len(places) / max(most, 1))).astype(np.int64)]
 
 
 def inside_polygon(
@@ -145,9 +148,13 @@ def inside_polygon(
     inside = np.zeros(len(x), dtype=np.bool_)
     if len(corners) < 3:
         return inside
+    (left, low), (right, high) = corners.min(axis=0), corners.max(axis=0)
+    near = np.flatnonzero((x >= left) & (x <= right) & (y >= low) & (y <= high))
+    x, y, found = x[near], y[near], np.zeros(len(near), dtype=np.bool_)
     for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         if y1 == y2:
             continue
         crosses = (y1 > y) != (y2 > y)
-        inside ^= crosses & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
+        found ^= crosses & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
+    inside[near] = found
     return inside

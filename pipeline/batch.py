@@ -13,7 +13,7 @@ import polars as pl
 from pipeline.chunks import Chunk, Reject
 from pipeline.formats import Format, target_format
 from pipeline.mapping import ColumnMapping, detect_prompt
-from pipeline.prompt_text import normalise_text, routing_text
+from pipeline.prompt_text import routing_text
 from pipeline.resuming import Checkpoint, Keeping, forget, rejects_path, write_checkpoint
 from pipeline.rows import Source, about_file, open_source, read_chunks
 from pipeline.writers import Writers
@@ -235,7 +235,7 @@ def _save(
 def _decide_chunk(chunk: Chunk, prompt: str, decide: Decide, tally: _Tally) -> pl.DataFrame:
     """Return one receipt per row of the chunk; an empty prompt has only a reason."""
     texts = [routing_text(value) for value in chunk.column(prompt)]
-    asked = [index for index, text in enumerate(texts) if normalise_text(text)]
+    asked = [index for index, text in enumerate(texts) if text.strip()]
     lines = [chunk.lines[index] for index in asked]
     decided = decide([texts[index] for index in asked], lines) if asked else _NONE
     decided = _checked(decided, len(asked))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 N_RESAMPLES = 1_000
+_MOST_REMEMBERED = 12_000  # prompts whose weights are kept for the next call: 96 MB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,17 +63,29 @@ def bootstrap_intervals(
     ----------
     Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
     """
-    counts = resample_counts(n_prompts, seed=seed)
     drawn = {name: np.zeros(N_RESAMPLES) for name in statistics}
     plain = dict.fromkeys(statistics, 0.0)
     for part, index in zip(values, rows, strict=True):
-        weights = counts[:, index].astype(np.float64)
+        weights = _weights(index, n_prompts, seed)
         total = weights.sum(axis=1, keepdims=True)
         means = weights @ part / np.where(total > 0.0, total, np.nan)  # a draw may be empty
         for name, statistic in statistics.items():
             drawn[name] += statistic(means) / len(values)
             plain[name] += float(statistic(part.mean(axis=0, keepdims=True))[0]) / len(values)
     return {name: interval_of(plain[name], drawn[name]) for name in statistics}
+
+
+def _weights(index: NDArray[np.intp], n_prompts: int, seed: int) -> NDArray[np.float64]:
+    """Return how often each resample draws the prompts of these rows."""
+    everything = n_prompts <= _MOST_REMEMBERED and np.array_equal(index, np.arange(n_prompts))
+    if everything:
+        return _all_weights(n_prompts, seed=seed)
+    return resample_counts(n_prompts, seed=seed)[:, index].astype(np.float64)
+
+
+@lru_cache(maxsize=1)
+def _all_weights(n_prompts: int, *, seed: int) -> NDArray[np.float64]:
+    return resample_counts(n_prompts, seed=seed)[:, np.arange(n_prompts)].astype(np.float64)
 
 
 @lru_cache(maxsize=1)

@@ -67,6 +67,8 @@ class CsvChunk:
     columns: tuple[str, ...]
     lines: list[int]
     rows: list[list[str]]
+    raws: list[str]
+    """The text of each row, without its end; a quoted cell may hold line ends."""
     rejects: list[Reject] = field(default_factory=list)
 
     def column(self, name: str) -> list[object]:

@@ -1,8 +1,9 @@
 """HDBSCAN on projected prompts, and the rule that picks its granularity.
 
-Decision: a prompt's density is that of its `min_cluster_size` nearest prompts, but of no more than
-15, as many as UMAP looks at. Left to grow with the cluster size, as HDBSCAN has it, large settings
-smooth neighbouring groups into one. Settings of the same density share one tree, too.
+Decision: a prompt's density is that of the nearest prompts, a third of `min_cluster_size` and no
+more than 15, as many as UMAP looks at. As many as a cluster needs, as HDBSCAN has it, reach beyond
+a small cluster, whose border is left out then, and smooth large neighbouring groups into one.
+Settings of the same density share one tree, too.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 NOISE = -1
 METHODS = ("eom", "leaf")
 _MOST_SAMPLES = 15
+_SAMPLES_SHARE = 3
 _FAMILY_COSINE = 0.9
 _SWEEP_SIZES = (5, 8, 10, 15, 20, 30, 40, 60, 80, 120, 160, 240)
 
@@ -87,7 +89,7 @@ def cluster_prompts(
         if len(points) < 2 * size or np.ptp(points, axis=0).max(initial=0.0) == 0.0:
             found.append(_all_noise(len(points), size, method))
             continue
-        n_samples = min(size, _MOST_SAMPLES)
+        n_samples = min(-(-size // _SAMPLES_SHARE), _MOST_SAMPLES)
         if n_samples not in trees:
             trees[n_samples] = _grow(points, n_samples)
         found.append(trees[n_samples].cut(size, method))
@@ -178,10 +180,11 @@ def choose_granularity(clusterings: Sequence[Clustering]) -> Clustering:
     shown beside it but do not decide: on labelled prompts the former prefers settings that leave a
     fifth of them out, and a single cluster is the most stable.
     """
-    return min(clusterings, key=lambda c: (_granularity_loss(c), -c.min_cluster_size, c.method))
+    return min(clusterings, key=lambda c: (granularity_loss(c), -c.min_cluster_size, c.method))
 
 
-def _granularity_loss(clustering: Clustering) -> float:
+def granularity_loss(clustering: Clustering) -> float:
+    """Return the share no cluster covers plus the share of an average cluster."""
     return clustering.unclustered_share + 1.0 / max(clustering.n_clusters, 1)
 
 

@@ -12,6 +12,10 @@ class ProjectConfig:
 
     n_neighbors: int = 15
     n_components: int = 10
+    n_descents: int = 8
+    """Descents whose mean is clustered."""
+    n_epochs: int = 30
+    """Length of each."""
     seed: int = 0
 
 
@@ -46,6 +50,8 @@ class AssignConfig:
     inverse_regularisation: float = 10.0
     rejected_share: float = 0.05
     """Share of a domain's own held-out members that may be refused as `unassigned`."""
+    balance: float = 0.5
+    """A member weighs its domain's size to the power of minus this; 0: all weigh the same."""
     n_folds: int = 5
     seed: int = 0
 

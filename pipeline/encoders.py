@@ -43,6 +43,11 @@ class SentenceEncoder:
     def _model(self) -> "SentenceTransformer":
         return self._load()
 
+    @property
+    def _pads(self) -> bool:
+        """Whether texts of one batch are padded to equal length."""
+        return callable(self._model.tokenizer)
+
     @cached_property
     def _idle(self) -> "SimpleQueue[SentenceTransformer]":
         """Models that no thread uses, one for each core: a tokenizer serves one thread only."""
@@ -72,6 +77,8 @@ class SentenceEncoder:
         lengths = self._n_tokens(shortened)
         order = np.argsort(lengths, kind="stable")
         groups = np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1)
+        if not self._pads:  # a table of word vectors: any texts may share a batch
+            groups = np.array_split(order, min(_N_THREADS, max(len(texts), 1)))
         idle = self._idle  # before the threads, which would each make one
         batches = [[shortened[row] for row in group] for group in groups]
         with ThreadPoolExecutor(_N_THREADS, initializer=set_num_threads, initargs=(1,)) as pool:
@@ -86,7 +93,7 @@ class SentenceEncoder:
         try:
             vectors = model.encode(
                 texts,
-                batch_size=32,
+                batch_size=32 if self._pads else max(len(texts), 1),
                 normalize_embeddings=True,
                 convert_to_numpy=True,
                 show_progress_bar=False,
@@ -97,8 +104,8 @@ class SentenceEncoder:
 
     def _n_tokens(self, texts: list[str]) -> NDArray[np.int64]:
         """Return the length of each text in tokens; all 0 for a model that never pads."""
-        tokenizer = self._model.tokenizer
-        if not texts or not callable(tokenizer):
+        tokenizer: Any = self._model.tokenizer
+        if not texts or not self._pads:
             return np.zeros(len(texts), dtype=np.int64)
         tokens: Any = tokenizer(texts, truncation=True, max_length=self._model.max_seq_length)
         return np.array([len(ids) for ids in tokens["input_ids"]], dtype=np.int64)
@@ -110,8 +117,8 @@ class SentenceEncoder:
         n_pieces = (self._model.max_seq_length or _LONGEST_TEXT) - 2  # without the two marks
         if len(text) <= n_pieces:  # a piece has a character at least
             return text
-        tokenizer = self._model.tokenizer
-        if not callable(tokenizer):  # a model that reads texts of any length
+        tokenizer: Any = self._model.tokenizer
+        if not self._pads:  # a model that reads texts of any length
             return text
         tokens: Any = tokenizer(
             text, add_special_tokens=False, return_offsets_mapping=True, verbose=False

@@ -84,8 +84,8 @@ def held_out_json(chosen: NDArray[np.int64], outcomes: Outcomes, *, reference: i
 
 def _oracle(outcomes: Outcomes, reference: int) -> dict[str, object] | None:
     """Score the best model of each prompt, where that of every model is known."""
-    known: NDArray[np.bool_] = np.all(np.isfinite(outcomes.quality), axis=1)
-    if not known.any():
+    known = np.flatnonzero(np.isfinite(outcomes.quality).all(axis=1))
+    if not known.size:
         return None
     whole = outcomes.rows(known)
     [score] = score_choices({ORACLE: oracle_columns(whole)}, whole, reference=reference)

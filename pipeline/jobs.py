@@ -21,13 +21,21 @@ from pipeline.atomic import replaced_file
 from pipeline.progress import watched
 from profiles.errors import INTERRUPTED, SOME_ROWS_REJECTED, UsageError
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
 RUNNING, DONE, FAILED, CANCELLED, DIED = "running", "done", "failed", "cancelled", "died"
 _JOB_ID = "PROMPTSHED_JOB"
 _KEPT = 100
 _LEAST_BETWEEN_WRITES_S = 0.5
 _FINE = {0, SOME_ROWS_REJECTED}
 _LOG_TAIL_BYTES = 4000
-_CLOCK_SLACK_S = 5.0
+_ALONE = {
+    "demo",
+    "discover",
+}  # two at once would make two newest runs
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -48,6 +56,9 @@ class Job:
     """What is being counted, such as `encode`."""
     n_done: int = 0
     n_total: int | None = None
+    born: str | None = None
+    """When the process began, in ticks since the machine did: a number that was used again has
+    another one. None where the system does not say."""
 
     @property
     def state(self) -> str:
@@ -83,10 +94,24 @@ def start_job(store_path: Path, arguments: Sequence[str]) -> str:
     """Start a verb in a process of its own, which outlives this one; returns its id.
 
     What it prints is kept in `log_of`.
+
+    Raises
+    ------
+    UsageError
+        If the verb runs alone, and another one of it runs.
     """
     job_id = _new_id()
     folder = folder_of(store_path)
     folder.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(folder):
+        if arguments[0] in _ALONE:
+            _require_alone(store_path, _fresh(job_id, arguments, os.getpid()))
+        _spawn(store_path, job_id, arguments)
+    return job_id
+
+
+def _spawn(store_path: Path, job_id: str, arguments: Sequence[str]) -> None:
+    folder = folder_of(store_path)
     command = [sys.executable, "-m", "pipeline", *arguments, "--store", str(store_path)]
     environment = os.environ | {_JOB_ID: job_id, "PYTHONPATH": os.pathsep.join(sys.path)}
     with _log_path(folder, job_id).open("wb") as log:
@@ -100,7 +125,6 @@ def start_job(store_path: Path, arguments: Sequence[str]) -> str:
         )
     _CHILDREN[process.pid] = process
     _write(folder, _fresh(job_id, arguments, process.pid))
-    return job_id
 
 
 def started_by_page() -> bool:
@@ -123,29 +147,23 @@ def log_of(store_path: Path, job: Job, *, most_bytes: int = _LOG_TAIL_BYTES) -> 
 
 
 @contextmanager
-def recorded(
-    store_path: Path, arguments: Sequence[str], *, alone: bool
-) -> Iterator[Callable[[int], None]]:
+def recorded(store_path: Path, arguments: Sequence[str]) -> Iterator[Callable[[int], None]]:
     """Keep a record of the verb that runs inside; gives a function that takes its exit code.
-
-    Parameters
-    ----------
-    alone
-        Refuse to run beside another job of the same verb.
 
     Raises
     ------
     UsageError
-        If it must be alone and is not.
+        If the verb runs alone, and another one of it runs; `start_job` has looked already.
     """
     folder = folder_of(store_path)
     job = _fresh(os.environ.get(_JOB_ID) or _new_id(), arguments, os.getpid())
-    if alone:
-        _require_alone(store_path, job)
     folder.mkdir(parents=True, exist_ok=True)
     _prune(folder)
     record = _Record(folder=folder, job=job)
-    record.write()
+    with _one_at_a_time(folder):
+        if job.verb in _ALONE and not started_by_page():
+            _require_alone(store_path, job)
+        record.write()
     try:
         with watched(record.count):
             yield record.end
@@ -178,7 +196,18 @@ class _Record:
 
 
 def _fresh(job_id: str, arguments: Sequence[str], pid: int) -> Job:
-    return Job(job_id=job_id, arguments=tuple(arguments), pid=pid, started_at=_now())
+    return Job(
+        job_id=job_id, arguments=tuple(arguments), pid=pid, started_at=_now(), born=_born(pid)
+    )
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let one process at a time look whether it may run and say that it does."""
+    with (folder / "starting.lock").open("w", encoding="utf-8") as stream:
+        if fcntl is not None:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def _require_alone(store_path: Path, job: Job) -> None:
@@ -222,13 +251,17 @@ def _is_alive(job: Job) -> bool:
         os.kill(job.pid, 0)
     except OSError:  # gone, or someone else's by now
         return False
-    return not _is_younger(job)
+    return job.born is None or _born(job.pid) in {None, job.born}
 
 
-def _is_younger(job: Job) -> bool:
-    """Tell whether the process of this number began after the job: the number was used again."""
-    process = Path("/proc", str(job.pid))
-    if not process.exists():
-        return False
-    started_at = datetime.fromisoformat(job.started_at).timestamp()
-    return process.stat().st_ctime > started_at + _CLOCK_SLACK_S
+def _born(pid: int) -> str | None:
+    """Return when a process began, in ticks since the machine did; None where there is no /proc.
+
+    A killed one that nobody has waited for is still listed, but has ended.
+    """
+    try:
+        stat = Path("/proc", str(pid), "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    state, *fields = stat.rpartition(")")[2].split()
+    return "ended" if state in {"Z", "X"} else fields[18]

@@ -15,6 +15,7 @@ SAME_OVERLAP = 0.5
 _PART = 0.2
 _STRONG_OVERLAP, _STRONG_COSINE = 0.7, 0.9
 _TIE = 1e-3
+_MOST_STRANGE = 0.25
 
 
 def overlaps(
@@ -71,23 +72,25 @@ def _own(decided: pl.DataFrame, sets: pl.DataFrame) -> pl.DataFrame:
     return dated.join(sets, on="member_set_id").select("run_id", "prompt_id")
 
 
-def proposals(
-    clusters: pl.DataFrame,
-    members: pl.DataFrame,
-    events: pl.DataFrame,
-    sets: pl.DataFrame,
-    seen: pl.DataFrame,
-) -> pl.DataFrame:
+def decided_sets(events: pl.DataFrame) -> pl.DataFrame:
+    """Return member_set_id and run_id of what is approved and of what was rejected."""
+    columns = ["member_set_id", "run_id"]
+    approved = domains_now(events).filter(status=APPROVED)
+    refused = in_force(events).filter(verb="reject")
+    return pl.concat([approved.select(columns), refused.select(columns)]).unique()
+
+
+def proposals(clusters: pl.DataFrame, alike: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     """Return the clusters of one run with what was decided about each.
 
     Parameters
     ----------
-    clusters, members
-        The CLUSTERS and MEMBERS rows of the run.
-    events, sets
-        The DOMAIN_EVENTS and MEMBER_SETS tables.
-    seen
-        The MEMBERS rows of the runs that the events name.
+    clusters
+        The CLUSTERS rows of the run.
+    alike
+        The `overlaps` of its clusters with the `decided_sets`.
+    events
+        The DOMAIN_EVENTS table.
 
     Returns
     -------
@@ -100,9 +103,7 @@ def proposals(
     approved = domains_now(events).filter(status=APPROVED)
     refused = in_force(events).filter(verb="reject")
     columns = ["member_set_id", "run_id"]
-    alike = overlaps(
-        members, pl.concat([approved.select(columns), refused.select(columns)]), sets, seen
-    ).filter(pl.col("overlap") >= SAME_OVERLAP)
+    alike = alike.filter(pl.col("overlap") >= SAME_OVERLAP)
     found = (
         alike.join(approved.select("domain_id", *columns), on=columns, nulls_equal=True)
         .sort(["overlap", "domain_id"], descending=[True, False])
@@ -146,7 +147,9 @@ def _status(rejected: Iterable[int]) -> pl.Expr:
     )
 
 
-def match_domains(alike: pl.DataFrame, cosines: pl.DataFrame) -> pl.DataFrame:
+def match_domains(
+    alike: pl.DataFrame, cosines: pl.DataFrame, strangers: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Say what a run has made of each domain, and which clusters no domain explains.
 
     Domains and clusters are paired one to one so that the sum of overlaps is largest (Kuhn 1955;
@@ -158,6 +161,9 @@ def match_domains(alike: pl.DataFrame, cosines: pl.DataFrame) -> pl.DataFrame:
         The `overlaps` of approved domains, with their domain_id.
     cosines
         Columns domain_id, cluster_id and cosine: every domain with every cluster.
+    strangers
+        Columns domain_id, cluster_id and share_strange: of the prompts that came to the cluster
+        after the decision, the share that is unlike the domain; null where none came.
 
     Returns
     -------
@@ -177,7 +183,8 @@ def match_domains(alike: pl.DataFrame, cosines: pl.DataFrame) -> pl.DataFrame:
             a cluster that none of the first three explains; domain_id is null.
 
         `strong` marks a survivor that may be linked unseen: the cosine is at least .9, no other
-        domain has a fifth of the cluster and no other cluster a fifth of the domain.
+        domain has a fifth of the cluster and no other cluster a fifth of the domain, and at most a
+        quarter of what came to it is unlike the domain: a new topic may have joined it.
     """
     domain_ids = cosines["domain_id"].unique().sort().to_list()
     cluster_ids = cosines["cluster_id"].unique().sort().to_list()
@@ -189,10 +196,15 @@ def match_domains(alike: pl.DataFrame, cosines: pl.DataFrame) -> pl.DataFrame:
         for cluster_id in cluster_ids
         if cluster_id not in explained
     ]
-    return pl.DataFrame(rows, schema=MATCHES)
+    found = pl.DataFrame(rows, schema=_PAIRED)
+    if strangers is None:
+        return found.with_columns(share_strange=pl.lit(None, pl.Float64))
+    known = found.join(strangers, on=["domain_id", "cluster_id"], how="left", maintain_order="left")
+    is_strange = pl.col("share_strange").fill_null(0.0) > _MOST_STRANGE
+    return known.with_columns(strong=pl.col("strong") & ~is_strange)
 
 
-MATCHES = pl.Schema(
+_PAIRED = pl.Schema(
     {
         "fate": pl.String,
         "domain_id": pl.String,
@@ -205,6 +217,7 @@ MATCHES = pl.Schema(
         "strong": pl.Boolean,
     }
 )
+MATCHES = pl.Schema({**_PAIRED, "share_strange": pl.Float64()})  # of those that came later
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ def name_groups(
 ) -> list[str]:
     """Return a name for each group of texts; the known one where the answer is no name.
 
-    A name that a group before already has is no name either.
+    A name that another group has, in large or small letters, is no name either.
 
     Raises
     ------
@@ -36,7 +36,8 @@ def name_groups(
         answers(endpoint, _INSTRUCTION, asked, n_tokens=_N_TOKENS), known, strict=True
     ):
         found = read_name(answer)
-        names.append(name if found is None or found in names else found)
+        taken = {other.casefold() for other in (*names, *known[len(names) + 1 :])}
+        names.append(name if found is None or found.casefold() in taken else found)
     return names
 
 
@@ -46,6 +47,7 @@ def read_name(answer: str) -> str | None:
     >>> read_name(' "Credit card fees" '), read_name("Sure! Here it is:\nFees"), read_name("")
     ('Credit card fees', None, None)
     """
-    name = answer.strip().strip("\"'“”*`.").strip()
-    is_name = 0 < len(name) <= _LONGEST_NAME and name.isprintable() and name != UNASSIGNED
-    return name if is_name else None
+    name = answer.strip().strip("\"'“”*_#>`.- ")
+    is_name = 0 < len(name) <= _LONGEST_NAME and name.isprintable()
+    says_something = any(char.isalnum() for char in name) and name.casefold() != UNASSIGNED
+    return " ".join(name.split()) if is_name and says_something else None

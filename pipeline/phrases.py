@@ -26,10 +26,6 @@ _N_CHARACTERS = 1_200
 _LONGEST = 4
 _LEAST_SHARE = 0.02
 _TEMPLATE_SHARE, _TEMPLATE_GROUPS = 0.1, 3
-_SMOOTHING = 0.01
-_N_LOOKED_AT = 40
-_PART_OF_LONGER = 0.7
-_STEM = 5
 _AUXILIARIES = (
     "ain't aren't can't couldn't did didn't does doesn't doing don't going gonna had hadn't hasn't "
     "haven't he's i'd i'll i'm i've isn't it's just let let's shouldn't that's there's they're "
@@ -48,56 +44,49 @@ _INSTRUCTION = frozenset(_INSTRUCTION_WORDS.split())
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Group:
+class Group:
     """The texts of one group, cut into clauses of words."""
 
     texts: tuple[tuple[tuple[str, ...], ...], ...]
 
     def clause_counts(self) -> Counter[tuple[str, ...]]:
+        """Return in how many texts each clause stands."""
         return Counter(clause for text in self.texts for clause in set(text))
 
-    def without(self, clauses: frozenset[tuple[str, ...]]) -> "_Group":
+    def without(self, clauses: frozenset[tuple[str, ...]]) -> "Group":
         """Leave these clauses out, but of no text all of them."""
         kept = (tuple(c for c in text if c not in clauses) or text for text in self.texts)
-        return _Group(texts=tuple(kept))
+        return Group(texts=tuple(kept))
 
 
-def contrastive_phrases(
-    groups: Sequence[Sequence[str]], *, n_phrases: int = 8
-) -> list[tuple[str, ...]]:
-    """Return for each group of texts the phrases that set it apart, best first.
+@dataclass(frozen=True, kw_only=True)
+class PhraseTable:
+    """Which phrases the texts of groups hold."""
 
-    A phrase scores by the share s of the group's texts that hold it, times the log of how much
-    more often than in the other groups together it occurs (class-based TF-IDF, after Grootendorst
-    2022, arXiv 2203.05794), times the square of s / (s + r), r being its share in the one other
-    group that has it most. After the first, what a phrase adds to the texts that hold one counts.
+    groups: tuple[Group, ...]
+    """Without what several of them say verbatim."""
+    phrases: tuple[str, ...]
+    """Sorted."""
+    shares: NDArray[np.float64]
+    """Shape (n_groups, n_phrases): share of the group's texts that hold the phrase."""
+    form: NDArray[np.float64]
+    """Shape (n_phrases,): weight by the kind of its words."""
 
-    Parameters
-    ----------
-    groups
-        Texts of one kind each.
-
-    Returns
-    -------
-    list
-        Of each group at most `n_phrases`, in lower case, none sharing a word with another; none
-        where no phrase sets the group apart.
-    """
-    cut = [_Group(texts=tuple(_clauses(text) for text in group[:_N_TEXTS])) for group in groups]
-    templates = _shared_clauses(cut)
-    read = [group.without(templates) for group in cut]
-    stops = _stop_words(read)
-    counted = [_phrase_shares(group, stops) for group in read]
-    words = sorted(set().union(*counted)) if counted else []
-    place = {phrase: column for column, phrase in enumerate(words)}
-    shares = np.zeros((len(counted), len(words)))
-    for row, found in enumerate(counted):
-        for phrase, share in found.items():
-            shares[row, place[phrase]] = share
-    scores = _contrast(shares) * _form(words, stops)
-    return [
-        _pick(words, scores[row], shares[row], group, n_phrases) for row, group in enumerate(read)
-    ]
+    @classmethod
+    def of(cls, groups: Sequence[Sequence[str]]) -> "PhraseTable":
+        """Count the phrases of groups of texts."""
+        cut = [Group(texts=tuple(_clauses(text) for text in group[:_N_TEXTS])) for group in groups]
+        templates = _shared_clauses(cut)
+        read = tuple(group.without(templates) for group in cut)
+        stops = _stop_words(read)
+        counted = [_phrase_shares(group, stops) for group in read]
+        phrases = tuple(sorted(set().union(*counted)))
+        place = {phrase: column for column, phrase in enumerate(phrases)}
+        shares = np.zeros((len(counted), len(phrases)))
+        for row, found in enumerate(counted):
+            for phrase, share in found.items():
+                shares[row, place[phrase]] = share
+        return cls(groups=read, phrases=phrases, shares=shares, form=_form(phrases, stops))
 
 
 def _clauses(text: str) -> tuple[tuple[str, ...], ...]:
@@ -110,7 +99,7 @@ def _clauses(text: str) -> tuple[tuple[str, ...], ...]:
     )
 
 
-def _shared_clauses(groups: Sequence[_Group]) -> frozenset[tuple[str, ...]]:
+def _shared_clauses(groups: Sequence[Group]) -> frozenset[tuple[str, ...]]:
     """Return the clauses that a tenth of the texts of several groups hold word for word."""
     n_groups: Counter[tuple[str, ...]] = Counter()
     for group in groups:
@@ -119,7 +108,7 @@ def _shared_clauses(groups: Sequence[_Group]) -> frozenset[tuple[str, ...]]:
     return frozenset(clause for clause, n in n_groups.items() if n >= _TEMPLATE_GROUPS)
 
 
-def _stop_words(groups: Sequence[_Group]) -> frozenset[str]:
+def _stop_words(groups: Sequence[Group]) -> frozenset[str]:
     """Return English stop words, and what over half of many groups say in any language."""
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # noqa: PLC0415 - slow to load
 
@@ -131,7 +120,7 @@ def _stop_words(groups: Sequence[_Group]) -> frozenset[str]:
     return frozenset(ENGLISH_STOP_WORDS.union(_AUXILIARIES.split(), common))
 
 
-def _phrase_shares(group: _Group, stops: frozenset[str]) -> dict[str, float]:
+def _phrase_shares(group: Group, stops: frozenset[str]) -> dict[str, float]:
     counts = Counter(p for text in group.texts for p in set(_phrases(text, stops)))
     least = max(2.0, _LEAST_SHARE * len(group.texts))
     return {phrase: n / len(group.texts) for phrase, n in counts.items() if n >= least}
@@ -143,7 +132,7 @@ def _phrases(text: Sequence[Sequence[str]], stops: frozenset[str]) -> Iterator[s
         for start in np.flatnonzero(ends).tolist():
             for stop in range(start, min(start + _LONGEST, len(clause))):
                 if ends[stop]:
-                    phrase = _joined(clause[start : stop + 1])
+                    phrase = joined_words(clause[start : stop + 1])
                     if len(phrase) > 1:
                         yield phrase
 
@@ -153,20 +142,9 @@ def _is_content(word: str, stops: frozenset[str]) -> bool:
     return long_enough and word not in stops and not word.isdigit()
 
 
-def _joined(words: Sequence[str]) -> str:
+def joined_words(words: Sequence[str]) -> str:
+    """Put words together again, without spaces where their script has none."""
     return ("" if all(map(_NO_SPACES.match, words)) else " ").join(words)
-
-
-def _contrast(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    n_groups = len(shares)
-    if n_groups < 2:
-        return shares
-    others = (shares.sum(axis=0) - shares) / (n_groups - 1)
-    largest, second = -np.sort(-shares, axis=0)[:2]
-    rival = np.where(shares == largest, second, largest)
-    distinct = shares / np.maximum(shares + rival, 1e-9)
-    lift = np.log((shares + _SMOOTHING) / (others + _SMOOTHING))
-    return shares * lift * distinct**2
 
 
 def _form(phrases: Sequence[str], stops: frozenset[str]) -> NDArray[np.float64]:
@@ -187,64 +165,6 @@ def _words_of(phrase: str) -> list[str]:
     return [phrase[start : start + 2] for start in range(0, len(phrase), 2)]
 
 
-def _pick(
-    phrases: Sequence[str],
-    score: NDArray[np.float64],
-    share: NDArray[np.float64],
-    group: _Group,
-    n_phrases: int,
-) -> tuple[str, ...]:
-    best = [int(column) for column in np.argsort(-score, kind="stable")[:_N_LOOKED_AT]]
-    best = [column for column in best if score[column] > 0.0]
-    whole = [c for c in best if not _is_part(c, best, phrases, score, share)]
-    texts = [" ".join(_joined(clause).join("  ") for clause in text) for text in group.texts]
-    held = {c: np.array([_padded(phrases[c]) in text for text in texts]) for c in whole}
-    taken: list[int] = []
-    covered = np.zeros(len(texts), dtype=bool)
-    while whole and len(taken) < n_phrases:
-        gain = {c: score[c] * (0.75 + 0.25 * _new_part(held[c], covered)) for c in whole}
-        chosen = max(whole, key=lambda c: gain[c])
-        taken.append(chosen)
-        covered |= held[chosen]
-        whole = [c for c in whole if not _share_a_word(phrases[c], phrases[chosen])]
-    return tuple(phrases[c] for c in taken)
-
-
-def _is_part(
-    column: int,
-    among: Sequence[int],
-    phrases: Sequence[str],
-    score: NDArray[np.float64],
-    share: NDArray[np.float64],
-) -> bool:
-    """Tell whether most of a phrase's texts have it inside one longer and better phrase."""
-    phrase = _padded(phrases[column])
-    return any(
-        c != column
-        and phrase in f" {phrases[c]} "
-        and share[c] >= _PART_OF_LONGER * share[column]
-        and score[c] >= score[column]
-        for c in among
-    )
-
-
-def _padded(phrase: str) -> str:
+def padded(phrase: str) -> str:
     """Return what to look for to find whole words, where words are set apart by spaces."""
     return phrase if _NO_SPACES.match(phrase) else f" {phrase} "
-
-
-def _new_part(held: NDArray[np.bool_], covered: NDArray[np.bool_]) -> float:
-    return float((held & ~covered).sum() / max(held.sum(), 1))
-
-
-def _share_a_word(one: str, other: str) -> bool:
-    """Tell whether two phrases have a word in common, or forms of one: book and booking."""
-    return any(
-        a[:_STEM] == b[:_STEM] or (min(len(a), len(b)) >= _STEM - 1 and _begins(a, b))
-        for a in one.split()
-        for b in other.split()
-    )
-
-
-def _begins(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)

@@ -1,4 +1,9 @@
-"""UMAP: unit vectors to the coordinates that are clustered, and to the map for the eye."""
+"""UMAP: unit vectors to the coordinates that are clustered, and to the map for the eye.
+
+Decision: the coordinates that are clustered are the mean of a few short descents from one spectral
+start. UMAP draws at random what pushes prompts apart; one long descent follows its draws wherever
+they lead, whereas the mean of short ones, which stay in each other's frame, loses most of them.
+"""
 
 import warnings
 
@@ -6,17 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import ProjectConfig
+from pipeline.nearest import Nearest, nearest
 
 _MAP_MIN_DIST = 0.1
 
 
-def cluster_coordinates(vectors: NDArray[np.float32], config: ProjectConfig) -> NDArray[np.float32]:
+def neighbours_of(vectors: NDArray[np.float32], config: ProjectConfig) -> Nearest:
+    """Return what every projection of these prompts starts from."""
+    return nearest(vectors, min(config.n_neighbors, max(len(vectors) - 1, 1), len(vectors)))
+
+
+def cluster_coordinates(
+    vectors: NDArray[np.float32], near: Nearest, config: ProjectConfig
+) -> NDArray[np.float32]:
     """Project unit vectors to the coordinates that HDBSCAN clusters.
 
     Parameters
     ----------
     vectors
         Shape (n_prompts, n_dims), rows sorted by prompt_id, because UMAP depends on row order.
+    near
+        As `neighbours_of` these vectors.
 
     Returns
     -------
@@ -30,30 +45,38 @@ def cluster_coordinates(vectors: NDArray[np.float32], config: ProjectConfig) -> 
     """
     if len(vectors) <= config.n_components + 2:
         return vectors
-    return _umap(vectors, config, n_components=config.n_components, min_dist=0.0)
+    shared = {"n_components": config.n_components, "min_dist": 0.0}
+    start = _umap(vectors, near, config.seed, n_epochs=0, **shared)
+    seeds = range(config.seed * config.n_descents, (config.seed + 1) * config.n_descents)
+    descents = [
+        _umap(vectors, near, seed, init=start, n_epochs=config.n_epochs, **shared) for seed in seeds
+    ]
+    return np.mean(descents, axis=0, dtype=np.float64).astype(np.float32)
 
 
-def map_coordinates(vectors: NDArray[np.float32], config: ProjectConfig) -> NDArray[np.float32]:
+def map_coordinates(
+    vectors: NDArray[np.float32], near: Nearest, config: ProjectConfig
+) -> NDArray[np.float32]:
     """Project unit vectors to 2-D; shape (n_prompts, 2). Distances between islands mean nothing."""
     if len(vectors) <= 4:
         columns = np.arange(len(vectors), dtype=np.float32)
         return np.stack([columns, np.zeros_like(columns)], axis=1)
-    return _umap(vectors, config, n_components=2, min_dist=_MAP_MIN_DIST)
+    return _umap(vectors, near, config.seed, n_components=2, min_dist=_MAP_MIN_DIST)
 
 
 def _umap(
-    vectors: NDArray[np.float32], config: ProjectConfig, *, n_components: int, min_dist: float
+    vectors: NDArray[np.float32], near: Nearest, seed: int, **settings: object
 ) -> NDArray[np.float32]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the import warns too: of a missing TensorFlow
         import umap  # noqa: PLC0415 - takes seconds to import, and only discovery needs it
 
         reducer = umap.UMAP(
-            n_neighbors=min(config.n_neighbors, len(vectors) - 1),
-            n_components=n_components,
-            min_dist=min_dist,
+            n_neighbors=near.rows.shape[1],
+            precomputed_knn=(near.rows, near.distances),
             metric="cosine",
-            random_state=config.seed,
+            random_state=seed,
             n_jobs=1,
+            **settings,  # pyright: ignore[reportArgumentType]
         )
         return np.asarray(reducer.fit_transform(vectors), dtype=np.float32)

@@ -10,6 +10,9 @@ from pipeline.route import best_columns
 from pipeline.terms import Terms, Weighed, weigh
 from profiles.interval import Z_95
 
+BEYOND = "beyond a limit of the policy"
+"""The reason of a model that is ranked in a bucket but may not be chosen there."""
+
 
 def table_entries(cells: Cells, latency_s: NDArray[np.float64], terms: Terms) -> pl.DataFrame:
     """Rank the models of each bucket: first its candidates by value, then those beyond a limit.
@@ -67,7 +70,7 @@ def _ranked(
             "cost_usd": cells.cost_usd[bucket, j],
             "n": cells.n_effective[bucket, j],
             "margin_usd": (worth[j] - worth[after]) * scale if is_candidate[after] else np.nan,
-            "reason": f"rank {rank}" if is_candidate[j] else "beyond a limit of the policy",
+            "reason": f"rank {rank}" if is_candidate[j] else BEYOND,
         }
         entries.append((j, entry))
     entries[0][1]["reason"] = _first_reason(cells, bucket, first, weighed)

@@ -299,6 +299,7 @@ def _csv_chunks(source: Source, chunk_rows: int) -> Iterator[Chunk]:
                 columns=source.columns,
                 lines=[line for line, _, _ in rows],
                 rows=[cells for _, cells, _ in rows],
+                raws=[raw.rstrip("\r\n") for _, _, raw in rows],
                 rejects=rejects,
             )
 

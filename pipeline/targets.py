@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.chunks import Chunk, as_text
+from pipeline.chunks import Chunk, CsvChunk, as_text
 from pipeline.csv_text import csv_text, guard_cell
 from pipeline.formats import JSONL, PARQUET, Format
 from pipeline.rows import Source
@@ -105,9 +105,27 @@ class _CsvTarget:
 
     def write(self, chunk: Chunk, receipts: pl.DataFrame) -> None:
         added = ([as_text(value) or "" for value in row] for row in receipts.iter_rows())
+        if isinstance(chunk, CsvChunk):
+            self._extend(chunk, added)
+            return
         self.write_rows(
             [*cells, *receipt] for cells, receipt in zip(chunk.cells(), added, strict=True)
         )
+
+    def _extend(self, chunk: CsvChunk, added: Iterable[Sequence[str]]) -> None:
+        """Write rows as they were read, quotes included, but for those with a cell to guard."""
+        lines: list[str] = []
+        for cells, raw, receipt in zip(chunk.rows, chunk.raws, added, strict=True):
+            safe = self._guarded(cells) if self._is_guarded else cells
+            ours = self._guarded(receipt) if self._is_guarded else receipt
+            if safe == cells:
+                lines.append(f"{raw}{self._delimiter}{self._text([ours])}")
+            else:
+                lines.append(self._text([[*safe, *ours]]))
+        self._stream.write("".join(lines))
+
+    def _text(self, rows: Iterable[Sequence[str]]) -> str:
+        return csv_text(rows, delimiter=self._delimiter)
 
     def finish(self) -> None:
         """Do nothing; every chunk was written at once."""
@@ -117,7 +135,7 @@ class _CsvTarget:
 
     def write_rows(self, rows: Iterable[Sequence[str]]) -> None:
         safe = (self._guarded(row) for row in rows) if self._is_guarded else rows
-        self._stream.write(csv_text(safe, delimiter=self._delimiter))
+        self._stream.write(self._text(safe))
 
     def _guarded(self, row: Sequence[str]) -> list[str]:
         guarded = [guard_cell(cell) for cell in row]

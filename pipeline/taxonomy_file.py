@@ -3,13 +3,23 @@
 It names prompts by id, a digest of their text, and holds no text.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 import yaml
 
+from pipeline.config import digest
 from pipeline.decisions import Draft, Signature, draft
-from pipeline.taxonomy import APPROVED, RETIRED, domain_name, domains_now, in_force, member_set
+from pipeline.taxonomy import (
+    APPROVED,
+    RETIRED,
+    domain_name,
+    domains_now,
+    in_force,
+    member_set,
+    next_event_id,
+)
 from profiles.errors import UsageError
 
 _FORMAT = 1
@@ -19,7 +29,8 @@ _FIELDS = {"domain_id": str, "name": str, "status": str, "prompt_ids": list}
 def taxonomy_text(events: pl.DataFrame, sets: pl.DataFrame) -> str:
     """Return the present domains, and the prompts that were rejected as domains.
 
-    The same domains give the same text, sorted by id.
+    Sorted by id, and with the number of the newest event, so that `read_taxonomy` can tell what
+    was decided since.
     """
     prompts_of = dict(
         sets.sort("prompt_id")
@@ -36,24 +47,41 @@ def taxonomy_text(events: pl.DataFrame, sets: pl.DataFrame) -> str:
     refused = in_force(events).filter(verb="reject")["member_set_id"].unique().sort()
     content = {
         "promptshed_taxonomy": _FORMAT,
+        "after_event": next_event_id(events) - 1,
+        "history": _history(events),
         "domains": listed,
         "rejected": [prompts_of.get(set_id, []) for set_id in refused],
     }
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1_000)
 
 
-def read_taxonomy(text: str, events: pl.DataFrame, signature: Signature) -> Draft:
+def _history(events: pl.DataFrame) -> str:
+    """Return a digest of the events, which no other store has."""
+    told = events.sort("event_id").select("event_id", "verb", "domain_id", "occurred_at")
+    return digest(*(str(row) for row in told.iter_rows()))
+
+
+def read_taxonomy(
+    text: str, events: pl.DataFrame, signature: Signature, *, overwrite: bool = False
+) -> Draft:
     """Bring the domains to what a text says, as one decision.
 
     Domains keep the ids of the text. Those that it does not name stay as they are, and so does
     what it says already.
 
+    Parameters
+    ----------
+    overwrite
+        Also change domains that were decided about after the text was written from these events.
+
     Raises
     ------
     UsageError
-        If the text is no YAML, or not what `taxonomy_text` writes.
+        If the text is no YAML, or not what `taxonomy_text` writes; or if it says otherwise of a
+        domain than someone decided since.
     """
     content = _parsed(text)
+    newer = {} if overwrite else _decided_since(content, events)
     fields = ("domain_id", "name", "status", "member_set_id", "merged_into")
     present = {row[0]: row for row in domains_now(events).select(fields).iter_rows()}
     steps: list[dict[str, object]] = []
@@ -66,6 +94,8 @@ def read_taxonomy(text: str, events: pl.DataFrame, signature: Signature) -> Draf
             entry["domain_id"], name, entry["status"], set_id, merged_into
         ):  # fmt: skip
             continue
+        if entry["domain_id"] in newer:
+            raise UsageError(_conflict(entry, newer[entry["domain_id"]]))
         about: dict[str, object] = {"domain_id": entry["domain_id"]}
         steps.append(about | {"verb": "approve", "name": name, "member_set_id": set_id})
         if merged_into:
@@ -79,6 +109,27 @@ def read_taxonomy(text: str, events: pl.DataFrame, signature: Signature) -> Draf
             steps.append({"verb": "reject", "member_set_id": set_id})
             rows.append(members)
     return draft(events, steps, signature, rows)
+
+
+def _decided_since(content: Mapping[str, Any], events: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return the newest event of each domain that was decided about after the text was written.
+
+    Only where the text comes from these very events; numbers of another store say nothing here.
+    """
+    number = content.get("after_event")
+    earlier = events.filter(pl.col("event_id") <= (number if isinstance(number, int) else 0))
+    if content.get("history") != _history(earlier):
+        return {}
+    later = events.filter(pl.col("event_id") > number).sort("event_id")
+    return {row["domain_id"]: row for row in later.iter_rows(named=True) if row["domain_id"]}
+
+
+def _conflict(entry: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+    return (
+        f"Domain {entry['domain_id']} ({entry['name']}) was changed after this file was exported: "
+        f"event {event['event_id']}, {event['verb']} by {event['actor']}. Nothing was imported. "
+        "Export again and edit that, or take the file as it is with --overwrite."
+    )
 
 
 def _parsed(text: str) -> dict[str, Any]:

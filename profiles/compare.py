@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from profiles.errors import NotReadyError, UsageError
 from profiles.interval import shrink_means, shrink_towards
@@ -128,7 +128,7 @@ def _variance(values: NDArray[np.float64]) -> float:
 def _with_interval(
     rows: pl.DataFrame, mean: NDArray[np.float64], sd: NDArray[np.float64], *, degrees: int
 ) -> pl.DataFrame:
-    half = student.ppf(0.975, max(degrees, 1)) * sd
+    half = stdtrit(max(degrees, 1), 0.975) * sd
     return rows.with_columns(
         difference=mean,
         difference_lo=np.clip(mean - half, -1.0, 1.0),

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, norm
+from scipy.special import betaincinv, ndtri
 
-Z_95 = float(norm.ppf(0.975))
+Z_95 = float(ndtri(0.975))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,4 +87,4 @@ def beta_interval(
     """
     tail = (1.0 - level) / 2.0
     a, b = n * mean + 0.5, n * (1.0 - mean) + 0.5
-    return beta.ppf(tail, a, b), beta.ppf(1.0 - tail, a, b)
+    return betaincinv(a, b, tail), betaincinv(a, b, 1.0 - tail)

@@ -98,6 +98,8 @@ class CompleteCase:
 
     rows: NDArray[np.intp]
     """Prompts with a known outcome of every candidate."""
+    n_gaps: int
+    """Prompts without one, which are in nothing."""
     outcomes: Outcomes
     has_cost: bool
     """False: no cost is known, and every cost is NaN."""
@@ -147,4 +149,7 @@ def complete_case(outcomes: Outcomes, *, least_coverage: float = 0.9) -> Complet
     if not has_cost:
         blank = np.full_like(chosen.quality, np.nan)
         chosen = Outcomes(model_ids=chosen.model_ids, quality=chosen.quality, cost_usd=blank)
-    return CompleteCase(rows=rows, outcomes=chosen, has_cost=has_cost, left_out=left_out)
+    n_gaps = len(kept.quality) - len(rows)
+    return CompleteCase(
+        rows=rows, n_gaps=n_gaps, outcomes=chosen, has_cost=has_cost, left_out=left_out
+    )

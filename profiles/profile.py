@@ -7,7 +7,7 @@ from quality.
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from profiles.interval import beta_interval
 
@@ -187,5 +187,5 @@ def _interval(
     if binary:
         return beta_interval(mean, total)
     spread = np.sqrt(np.nan_to_num(variance)[None, :] / np.maximum(total, 1.0))
-    half = student.ppf(0.975, np.maximum(total - 1.0, 1.0)) * spread
+    half = stdtrit(np.maximum(total - 1.0, 1.0), 0.975) * spread
     return np.clip(mean - half, 0.0, 1.0), np.clip(mean + half, 0.0, 1.0)

@@ -155,8 +155,8 @@ def id_of(prompt):
 
 def skip_umap(monkeypatch):
     """Cluster the vectors themselves, and draw their first two numbers."""
-    monkeypatch.setattr("pipeline.flows.grouping.cluster_coordinates", lambda v, _config: v)
-    monkeypatch.setattr("pipeline.flows.grouping.map_coordinates", lambda v, _config: v[:, :2])
+    monkeypatch.setattr("pipeline.flows.grouping.cluster_coordinates", lambda v, *_: v)
+    monkeypatch.setattr("pipeline.flows.grouping.map_coordinates", lambda v, *_: v[:, :2])
 
 
 def story_store(folder, *, n_per_topic=30, publish=True):

@@ -24,6 +24,7 @@ ROW_PX = 34
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 _LABEL = 44
 _N_BETWEEN = 60
+_MOST_NAMED = len(PALETTE) * len(SYMBOLS)
 NOT_FOUND = "other prompts"
 """The group on the map that a search has not found."""
 _LEGENDROW_PX, _LEGEND_COLUMNS = 20, 3
@@ -169,11 +170,16 @@ def prompt_map(points: pl.DataFrame, column: str, colours: Mapping[str, str] | N
     points
         Columns x, y and `column`.
     colours
-        Colour of each group; None gives them by size, with another symbol for each round.
+        Colour of each group, in the order of the legend; None gives them by size, with another
+        symbol for each round, and draws all but the `_MOST_NAMED` largest as one.
     """
+    if colours is None:
+        points = _with_smaller_ones(points, column)
     sizes = points.group_by(column).len("n").sort(["n", column], descending=[True, False])
     ungrouped = pl.col(column).is_in([UNCLUSTERED, NO_DOMAIN, UNKNOWN, NOT_FOUND])
     groups = sizes.filter(~ungrouped)[column].to_list()
+    if colours is not None:
+        groups.sort(key=list(colours).index)
     figure = go.Figure()
     for name in sizes.filter(ungrouped)[column]:  # first, so that the groups lie on top
         figure.add_trace(_cloud(points, column, name, NEUTRAL, "circle-open"))
@@ -190,6 +196,18 @@ def prompt_map(points: pl.DataFrame, column: str, colours: Mapping[str, str] | N
         legend={"itemsizing": "constant", "orientation": "h", "y": 0, "yanchor": "top"},
     )
     return finish(figure, height=560 + _LEGENDROW_PX * -(-sizes.height // _LEGEND_COLUMNS))
+
+
+def _with_smaller_ones(points: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Give the smallest groups one name, if there are more than have another look each."""
+    ungrouped = pl.col(column).is_in([UNCLUSTERED, NO_DOMAIN, UNKNOWN, NOT_FOUND])
+    sizes = points.filter(~ungrouped).group_by(column).len("n")
+    if sizes.height <= _MOST_NAMED:
+        return points
+    small = sizes.sort(["n", column], descending=[True, False])[column][_MOST_NAMED - 1 :]
+    name = f"{text.count(len(small))} smaller groups"
+    is_small = pl.col(column).is_in(small.implode())
+    return points.with_columns(pl.when(is_small).then(pl.lit(name)).otherwise(column).alias(column))
 
 
 def _cloud(points: pl.DataFrame, column: str, name: str, colour: str, symbol: str) -> go.Scattergl:

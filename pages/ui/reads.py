@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import streamlit as st
 
-from pipeline.atlas import map_frame, with_measures
-from pipeline.flows.curation import read_proposals
+from pipeline.flows.curation import read_overlaps, read_proposals
 from pipeline.flows.identity import read_matches
 from pipeline.flows.looking_back import cluster_values, look_back_on
-from pipeline.flows.monitoring import Traffic, read_traffic
+from pipeline.flows.monitoring import Traffic, place_prompts, read_traffic
+from pipeline.flows.places import known_columns as known_columns_of
+from pipeline.flows.places import read_column, read_points
 from pipeline.flows.progress import read_progress
 from pipeline.hindsight import Hindsight
 from pipeline.models_file import load_catalog, models_path
@@ -20,7 +22,6 @@ from pipeline.next_step import Progress
 from pipeline.routing_value import VALUES
 from pipeline.store import DEFAULT_PATH, Store
 from pipeline.study import Study, read_study
-from pipeline.table import first_choices
 from pipeline.taxonomy import domains_now
 from profiles.catalog import prices_on
 from profiles.profile import ALL, build_profile
@@ -29,7 +30,7 @@ from profiles.tables import (
     BUCKETS,
     CLUSTERS,
     DOMAIN_EVENTS,
-    MEMBER_SETS,
+    IMPORTS,
     MEMBERS,
     OUTCOMES,
     PROFILE_CELLS,
@@ -44,6 +45,11 @@ from profiles.tables import (
 
 _BUSY_WAIT_S = 3.0
 _TABLES = {table.name: table for table in STORED}
+_SMALL = (
+    IMPORTS, RUNS, CLUSTERS, DOMAIN_EVENTS, PROFILES, PROFILE_CELLS, ROUTING_TABLES, BUCKETS,
+    TABLE_ENTRIES,
+)  # fmt: skip
+"""Tables whose size does not grow with the prompts: they are read together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +80,11 @@ def store() -> Store:
 
 def read(table: Table, **equals: object) -> pl.DataFrame:
     """Return rows of a table, as `Store.read` does."""
-    return _read(*_version(), table.name, tuple(equals.items()))
+    if table not in _SMALL:
+        return _read(*_version(), table.name, tuple(equals.items()))
+    found = _small(*_version())[table.name]
+    conditions = [pl.col(name).eq_missing(pl.lit(value)) for name, value in equals.items()]
+    return found.filter(conditions) if conditions else found
 
 
 def progress() -> Progress:
@@ -111,7 +121,13 @@ def hindsight(version: int) -> Hindsight | None:
     return _hindsight(*_version(), version)
 
 
-def prompts_with(words: str) -> tuple[str, ...]:
+def can_look_back(version: int) -> bool:
+    """Tell whether every model's quality is known on any prompt, so that regret is known."""
+    known = study(version)
+    return known is not None and bool(np.isfinite(known.outcomes.quality).all(axis=1).any())
+
+
+def prompts_with(words: str) -> pl.Series:
     """Return the ids of prompts that hold all of these words, in any case and order."""
     return _prompts_with(*_version(), tuple(words.lower().split()))
 
@@ -179,8 +195,23 @@ def waiting() -> pl.DataFrame:
 
 
 def map_points() -> pl.DataFrame:
-    """Return every prompt of the newest run with its place and groups."""
+    """Return every prompt of the newest run with its place and groups, sorted by prompt_id."""
     return _map_points(*_version())
+
+
+def known_columns() -> tuple[str, ...]:
+    """Return which of `pipeline.flows.places.COLUMNS` are known of any prompt."""
+    return _known_columns(*_version())
+
+
+def column(name: str, prompt_ids: pl.Series) -> pl.DataFrame:
+    """Return prompt_id and value of some prompts, as `pipeline.flows.places.read_column`."""
+    return read_column(store(), name, prompt_ids.to_list())
+
+
+def confidences(version: int, prompt_ids: pl.Series) -> pl.DataFrame:
+    """Return prompt_id, domain and confidence of some prompts by a table."""
+    return place_prompts(store(), version, prompt_ids.to_list())
 
 
 def texts(prompt_ids: tuple[str, ...]) -> pl.DataFrame:
@@ -196,7 +227,8 @@ def cluster_cells(cluster_id: int) -> pl.DataFrame:
 
 def model_ids() -> tuple[str, ...]:
     """Return every model of the store, sorted."""
-    return _model_ids(*_version())
+    known = read(PROFILE_CELLS)["model_id"], read(TABLE_ENTRIES)["model_id"]
+    return tuple(pl.concat(known).unique().sort())
 
 
 def _version() -> tuple[str, int]:
@@ -205,6 +237,13 @@ def _version() -> tuple[str, int]:
 
 
 # Every cached function takes the path and the time of the last change: they are its key.
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)  # frames that nobody changes in place
+def _small(path: str, modified_ns: int) -> dict[str, pl.DataFrame]:
+    here = _at(path, modified_ns)
+    with here.reading():
+        return {table.name: here.read(table) for table in _SMALL}
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -225,15 +264,15 @@ def _hindsight(path: str, modified_ns: int, version: int) -> Hindsight | None:
     return look_back_on(_at(path, modified_ns), version)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def _prompts_with(path: str, modified_ns: int, words: tuple[str, ...]) -> tuple[str, ...]:
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _prompts_with(path: str, modified_ns: int, words: tuple[str, ...]) -> pl.Series:
     found = _at(path, modified_ns).query(
         "SELECT prompt_id FROM prompts "
         "WHERE len(list_filter($words, lambda w: NOT contains(lower(text), w))) = 0 "
         "ORDER BY prompt_id",
         {"words": list(words)},
     )
-    return tuple(found["prompt_id"])
+    return found["prompt_id"]
 
 
 @st.cache_data(max_entries=16, show_spinner="Looking for prompts alike")
@@ -253,7 +292,7 @@ def _most_alike(path: str, modified_ns: int, prompt_id: str, most: int) -> pl.Da
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _matches(path: str, modified_ns: int) -> pl.DataFrame:
-    return read_matches(_at(path, modified_ns))
+    return read_matches(_at(path, modified_ns), alike=_alike(path, modified_ns))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -289,41 +328,51 @@ def _model_calls(path: str, modified_ns: int, day: date) -> pl.DataFrame:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _progress(path: str, modified_ns: int) -> Progress:
-    return read_progress(_at(path, modified_ns))
+    return read_progress(_at(path, modified_ns), _offered(path, modified_ns))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _domains(path: str, modified_ns: int) -> pl.DataFrame:
-    here = _at(path, modified_ns)
-    sizes = here.read(MEMBER_SETS).group_by("member_set_id").len("n_prompts")
-    folded = domains_now(here.read(DOMAIN_EVENTS)).join(sizes, on="member_set_id", how="left")
+    if not _at(path, modified_ns).exists():
+        sizes = pl.DataFrame(schema={"member_set_id": pl.String, "n_prompts": pl.Int64})
+    else:
+        sizes = _at(path, modified_ns).query(
+            "SELECT member_set_id, count(*) AS n_prompts FROM member_sets GROUP BY member_set_id"
+        )
+    folded = domains_now(read(DOMAIN_EVENTS)).join(sizes, on="member_set_id", how="left")
     return folded.sort(["n_prompts", "domain_id"], descending=[True, False])
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _offered(path: str, modified_ns: int) -> pl.DataFrame:
+    if read(RUNS).is_empty():
+        return CLUSTERS.empty().with_columns(status=pl.lit(""), domain_id=pl.lit(None, pl.String))
+    return read_proposals(_at(path, modified_ns), alike=_alike(path, modified_ns))
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _alike(path: str, modified_ns: int) -> pl.DataFrame | None:
+    newest = run()
+    return None if newest is None else read_overlaps(_at(path, modified_ns), newest.run_id)
+
+
 def _waiting(path: str, modified_ns: int) -> pl.DataFrame:
-    here = _at(path, modified_ns)
-    if here.read(RUNS).is_empty():
-        return CLUSTERS.empty()
-    return read_proposals(here).filter(status="waiting").sort("cluster_id")
+    return _offered(path, modified_ns).filter(status="waiting").sort("cluster_id")
 
 
-@st.cache_data(max_entries=4, show_spinner="Reading the map")
+@st.cache_resource(max_entries=2, show_spinner="Reading the map")
 def _map_points(path: str, modified_ns: int) -> pl.DataFrame:
-    here, newest, published = _at(path, modified_ns), run(), current_table()
-    run_id = newest.run_id if newest else ""
-    points = map_frame(
-        here.read(MEMBERS, run_id=run_id),
-        here.read(CLUSTERS, run_id=run_id),
-        (here.read(DOMAIN_EVENTS), here.read(MEMBER_SETS)),
-        first_choices(*table_rows(published.table_version if published else 0)),
+    newest, published = run(), current_table()
+    return read_points(
+        _at(path, modified_ns),
+        newest.run_id if newest else "",
+        published.table_version if published else 0,
     )
-    labels = here.query("SELECT prompt_id, label FROM prompts WHERE label IS NOT NULL")
-    placed = regrets = None
-    if published:
-        placed, found = traffic(published.table_version).placed, hindsight(published.table_version)
-        regrets = None if found is None else found.prompts
-    return with_measures(points, labels, placed, regrets)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _known_columns(path: str, modified_ns: int) -> tuple[str, ...]:
+    return known_columns_of(_at(path, modified_ns))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -345,13 +394,6 @@ def _cluster_cells(path: str, modified_ns: int, cluster_id: int) -> pl.DataFrame
         .filter(element=ALL)
         .with_columns(profile_id=pl.lit("cluster"))
     )
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def _model_ids(path: str, modified_ns: int) -> tuple[str, ...]:
-    here = _at(path, modified_ns)
-    known = here.read(PROFILE_CELLS)["model_id"], here.read(TABLE_ENTRIES)["model_id"]
-    return tuple(pl.concat(known).unique().sort())
 
 
 def _at(path: str, _modified_ns: int) -> Store:

@@ -1,6 +1,6 @@
 """A lasso or box on the map, applied to every prompt and not only to those drawn."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from pages.ui import access, reads, review, shown
 from pages.ui import format as text
-from pages.ui.figures import NOT_FOUND
 from pipeline.atlas import inside_polygon
 from pipeline.csv_text import csv_text, guard_cell
 from pipeline.flows import curation
@@ -17,7 +16,6 @@ from pipeline.flows import curation
 MOST_LISTED = 200
 _LONGEST_CELL = 2_000
 _MOST_ALIKE = 20
-FOUND = "found"
 
 
 def polygons(event: Mapping[str, object]) -> list[NDArray[np.float64]]:
@@ -39,12 +37,9 @@ def inside(points: pl.DataFrame, event: Mapping[str, object]) -> pl.DataFrame:
     return points.filter(pl.Series(chosen))
 
 
-def marked(points: pl.DataFrame, prompt_ids: Collection[str]) -> pl.DataFrame:
-    """Add the column `found`, which parts the prompts that a search has found from the others."""
-    is_found = pl.col("prompt_id").is_in(list(prompt_ids))
-    return points.with_columns(
-        found=pl.when(is_found).then(pl.lit(FOUND)).otherwise(pl.lit(NOT_FOUND))
-    )
+def among(points: pl.DataFrame, prompt_ids: pl.Series) -> pl.DataFrame:
+    """Return the prompts that a search has found."""
+    return points.filter(pl.col("prompt_id").is_in(prompt_ids.implode()))
 
 
 def show(chosen: pl.DataFrame) -> None:

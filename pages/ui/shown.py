@@ -21,6 +21,9 @@ _TRIAL = {
     "n_clusters": pl.Int64,
     "unclustered_share": pl.Float64,
     "validity": pl.Float64,
+    "routing_points": pl.Float64,
+    "routing_lo": pl.Float64,
+    "routing_hi": pl.Float64,
     "chosen": pl.Boolean,
 }
 
@@ -156,6 +159,9 @@ def sweep(trials: str) -> pl.DataFrame:
         pl.col("n_clusters").alias("Clusters"),
         (100 * pl.col("unclustered_share")).alias("Unclustered, %"),
         pl.col("validity").alias("Validity"),
+        pl.col("routing_points").alias("Routing, points"),
+        pl.col("routing_lo").alias("from"),
+        pl.col("routing_hi").alias("to (95 %)"),
         pl.when("chosen").then(pl.lit("chosen")).alias("Choice"),
     )
 

@@ -151,7 +151,8 @@ def _fit(
         return None
     place = np.full(len(axis.values) + 1, -1)  # the last one is of prompts without a label
     place[known] = np.arange(len(known))
-    model = fit_assigner(vectors, place[labels], folds, AssignConfig(inverse_regularisation=1.0))
+    config = AssignConfig(inverse_regularisation=1.0, balance=0.0)
+    model = fit_assigner(vectors, place[labels], folds, config)
     return AxisClassifier(values=tuple(axis.values[k] for k in known), model=model.assigner)
 
 

@@ -1,6 +1,7 @@
 """The routing table over HTTP, read only, beside the dashboard: what other services fetch."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from profiles.errors import NotReadyError, PromptshedError, UsageError
 from profiles.tables import BUCKETS, TABLE_ENTRIES
 
 _PREFIX = "/api/routing-table"
+_BUSY_WAIT_S, _RETRY_AFTER_S = 3.0, 5
 _Endpoint = Callable[[Request], Response]
 
 
@@ -23,8 +25,10 @@ def routes(store: Store) -> list[Route]:
     """Return the addresses under `/api/routing-table`.
 
     The current table, one by its version, its tensors as safetensors, and the JSON Schema. Tables
-    carry an ETag, so that a service that asks again gets 304 until another one is published.
+    carry an ETag, so that a service that asks again gets 304 until another one is published. A
+    busy store is waited for less long than by a command: a service may ask again.
     """
+    store = replace(store, wait_s=_BUSY_WAIT_S)
 
     def version_of(request: Request) -> int:
         asked = request.path_params.get("version")
@@ -50,7 +54,16 @@ def routes(store: Store) -> list[Route]:
         Route(f"{_PREFIX}/{{version:int}}/prototypes.safetensors", _answering(tensors)),
         Route(f"{_PREFIX}/{{version:int}}", _answering(table)),
         Route(_PREFIX, _answering(table)),
+        *(Route(f"/api{rest}", _answering(_nothing)) for rest in ("", "/{rest:path}")),
     ]
+
+
+def _nothing(request: Request) -> Response:
+    """Refuse any other address, where the dashboard would answer with a page."""
+    raise UsageError(
+        f"There is nothing at {request.url.path}. See {_PREFIX}, {_PREFIX}/VERSION, both with "
+        f"/prototypes.safetensors, and {_PREFIX}/schema."
+    )
 
 
 def _artefact(store: Store, version: int) -> Artefact:
@@ -65,15 +78,21 @@ def _tagged(request: Request, artefact: Artefact, answer: Callable[[], Response]
     """Answer with a tag that changes with the table and its state; or say that nothing changed."""
     meta = artefact.meta
     tag = f'"{digest(*map(str, meta.values()))}"'
-    known = request.headers.get("if-none-match", "")
-    response = Response(status_code=304) if tag in known.split(", ") else answer()
+    known = {
+        part.strip().removeprefix("W/")
+        for part in request.headers.get("if-none-match", "").split(",")
+    }
+    response = Response(status_code=304) if known & {tag, "*"} else answer()
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "no-cache"
     return response
 
 
 def _answering(endpoint: _Endpoint) -> _Endpoint:
-    """Turn errors raised on purpose into JSON: 404 for what is not there, 503 otherwise."""
+    """Turn errors raised on purpose into JSON: 404 for what is not there, 503 otherwise.
+
+    Most often 503 says that another process writes into the store, which takes moments.
+    """
 
     @wraps(endpoint)
     def answer(request: Request) -> Response:
@@ -82,6 +101,7 @@ def _answering(endpoint: _Endpoint) -> _Endpoint:
         except (NotReadyError, UsageError) as error:
             return JSONResponse({"error": str(error)}, status_code=404)
         except PromptshedError as error:
-            return JSONResponse({"error": str(error)}, status_code=503)
+            wait = {"Retry-After": str(_RETRY_AFTER_S)}
+            return JSONResponse({"error": str(error)}, status_code=503, headers=wait)
 
     return answer

@@ -293,13 +293,17 @@ def export(output: Path | None, store: Store) -> None:
 
 @domains_group.command("import")
 @click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--overwrite", is_flag=True, help="Also what was decided after FILE was exported.")
 @click.option("--reason")
 @actor_option
 @store_option
-def import_domains(file: TextIO, reason: str | None, actor: str, store: Store) -> None:
+def import_domains(
+    file: TextIO, reason: str | None, actor: str, store: Store, *, overwrite: bool
+) -> None:
     """Bring the domains to what a YAML FILE of `domains export` says; others stay."""
+    reason = reason or f"imported from {file.name}"
     found = curation.import_taxonomy(
-        store, file.read(), actor=actor, reason=reason or f"imported from {file.name}"
+        store, file.read(), actor=actor, reason=reason, overwrite=overwrite
     )
     say(f"{len(found)} domains made or changed.")
 

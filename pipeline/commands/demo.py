@@ -25,7 +25,7 @@ DEMO_STORE = Path("data/demo.duckdb")
 )
 @encoder_option
 @json_option
-@recorded_job(alone=True)
+@recorded_job()
 def demo_command(store: Store, encoder_name: str, *, as_json: bool) -> None:
     """Learn from 1,785 real prompts, route 1,824 never seen ones, and print what was saved."""
     score, routed = run_demo(store, load_encoder(encoder_name), say)

@@ -59,7 +59,7 @@ from profiles.tables import CLUSTERS, RUNS
 )
 @click.option("--name-model", metavar="NAME", help="The model that names.")
 @json_option
-@recorded_job(alone=True)
+@recorded_job()
 def discover_command(
     store: Store,
     encoder_name: str,
@@ -131,20 +131,49 @@ def _say_what_was_not_clustered(run: Mapping[str, Any]) -> None:
 
 def _print_trials(trials: Sequence[Mapping[str, Any]]) -> None:
     names = ("unclustered_share", "validity", "stability")
+    columns = ["min size", "method", "clusters", "unclustered", "validity", "stability"]
     print_table(
-        ["min size", "method", "clusters", "unclustered", "validity", "stability", "chosen"],
+        [*columns, "routing, points", "chosen"],
         [
             (
                 trial["min_cluster_size"],
                 trial["method"],
                 trial["n_clusters"],
                 *(None if trial.get(name) is None else f"{trial[name]:.3f}" for name in names),
+                _routing_shown(trial),
                 "*" if trial["chosen"] else "",
             )
             for trial in trials
         ],
     )
-    say(
-        "Chosen (*): the least sum of the unclustered share and 1 / clusters, the share of an "
-        "average cluster."
+    say(_why_chosen(trials))
+    if any(trial.get("routing_n") for trial in trials):
+        say(
+            "Routing: mean quality over the best single model, in hundredths, with a table of one "
+            "row for each cluster, on folds it was not learned from, and a 95 % interval. It does "
+            "not choose: --min-cluster-size and --method do."
+        )
+
+
+def _routing_shown(trial: Mapping[str, Any]) -> str | None:
+    if not trial.get("routing_n"):
+        return None
+    return (
+        f"{trial['routing_points']:+.2f} [{trial['routing_lo']:+.2f}, {trial['routing_hi']:+.2f}]"
+    )
+
+
+def _why_chosen(trials: Sequence[Mapping[str, Any]]) -> str:
+    """Say the rule, and how near the next granularity by the same method came."""
+    best = next(trial for trial in trials if trial["chosen"])
+    others = [t for t in trials if t is not best and t["method"] == best["method"]]
+    rule = (
+        f"Chosen (*): {best['loss']:.3f} is the least sum of the unclustered share and "
+        "1 / clusters, the share of an average cluster"
+    )
+    if not others:
+        return f"{rule}; nothing else was tried."
+    second = min(others, key=lambda trial: trial["loss"])
+    return (
+        f"{rule}; next is a least size of {second['min_cluster_size']} with {second['loss']:.3f}."
     )

@@ -128,11 +128,13 @@ def evaluate_command(
         print_json(onboarding_json(onboard, points)) if as_json else print_onboarding(points)
     else:
         asked = read_pair(pair, pair_target) if pair else None
-        evaluation, left_out = evaluate_store(
+        evaluation, case = evaluate_store(
             store, encoder, n_seeds=n_seeds, names=names, extra=extra, pair=asked, at=at
         )
-        for model_id, reason in left_out.items():
+        for model_id, reason in case.left_out.items():
             say(f"Left out: {model_id} ({reason}).")
+        if case.n_gaps:
+            say(f"Left out: {case.n_gaps:,} prompts without a known outcome of every model.")
         shown = evaluation_json(evaluation, asked)
         print_json(shown) if as_json else print_evaluation(evaluation)
         return 0 if fail_under is None or _passes(evaluation, fail_under) else GATE_FAILED

@@ -14,7 +14,9 @@ from pipeline.calling import Caller
 from pipeline.checks import Checks, parse_checks
 from pipeline.commands.batching import read_template
 from pipeline.commands.shared import json_option, print_json, recorded_job, say, store_option
-from pipeline.flows.running import Ran, RunOptions, run_file
+from pipeline.flows.asking import RunOptions
+from pipeline.flows.counting import Ran
+from pipeline.flows.running import run_file
 from pipeline.models_file import load_catalog, models_path
 from pipeline.progress import progress_bar
 from pipeline.requests import Template

@@ -4,6 +4,8 @@ import os
 import platform
 import shutil
 import socket
+import threading
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -72,9 +74,17 @@ def _serve(script: Path, port: int, store: Store) -> None:
 
     from pipeline.commands.api import routes  # noqa: PLC0415
 
+    threading.Thread(target=load_libraries, daemon=True).start()
     PagesManager.uses_pages_directory = False  # or the first visit of a deep link finds no page
     app = streamlit.App(script, routes=routes(store))
     uvicorn.run(app, host=HOST, port=port, log_level="warning", access_log=False)
+
+
+def load_libraries() -> None:
+    """Load what pages need, so that the first visitor does not wait for it."""
+    import_module("plotly.graph_objects")
+    for name in ("curation", "identity", "looking_back", "monitoring", "progress"):
+        import_module(f"pipeline.flows.{name}")
 
 
 @click.command("doctor")

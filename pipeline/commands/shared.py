@@ -57,7 +57,7 @@ def actor_option(command: _Command) -> _Command:
     )(command)
 
 
-def recorded_job(*, alone: bool = False) -> Callable[[_Command], _Command]:
+def recorded_job() -> Callable[[_Command], _Command]:
     """Keep a record of the verb beside its store, which the dashboard shows (`pipeline.jobs`).
 
     A dry run at a terminal leaves nothing behind, so not that either.
@@ -70,7 +70,7 @@ def recorded_job(*, alone: bool = False) -> Callable[[_Command], _Command]:
                 return command(store=store, **options)
             context = click.get_current_context()
             arguments = context.find_root().obj or [str(context.info_name)]
-            with recorded(store.path, arguments, alone=alone) as end:
+            with recorded(store.path, arguments) as end:
                 code = command(store=store, **options)
                 end(code or 0)
             return code
@@ -116,7 +116,17 @@ def print_matches(matches: pl.DataFrame) -> None:
     if matches["domain_id"].null_count() == matches.height:
         return
     print_table(
-        ["fate", "domain", "cluster", "shared", "of domain", "of cluster", "cosine", "sure"],
+        [
+            "fate",
+            "domain",
+            "cluster",
+            "shared",
+            "of domain",
+            "of cluster",
+            "cosine",
+            "strange",
+            "sure",
+        ],
         [
             (
                 row["fate"],
@@ -125,7 +135,7 @@ def print_matches(matches: pl.DataFrame) -> None:
                 row["n_shared"],
                 *(
                     None if row[name] is None else f"{row[name]:.2f}"
-                    for name in ("share_of_domain", "share_of_cluster", "cosine")
+                    for name in ("share_of_domain", "share_of_cluster", "cosine", "share_strange")
                 ),
                 "*" if row["strong"] else "",
             )

@@ -1,5 +1,7 @@
 """Prompts that stand for a domain: near the centres of its parts, so that each part has one."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,25 @@ def exemplar_rows(
     """
     n_domains = int(domain_of.max(initial=-1)) + 1
     return [_spread(vectors, np.flatnonzero(domain_of == k), n_exemplars) for k in range(n_domains)]
+
+
+def least_likeness(
+    vectors: NDArray[np.float32],
+    domain_of: NDArray[np.int64],
+    exemplars: Sequence[NDArray[np.int64]],
+    *,
+    rejected_share: float,
+) -> list[float]:
+    """Return, for each domain, the cosine to its nearest example that all but a share reach.
+
+    Of its own prompts, the examples themselves left out; where there is no other, 0.
+    """
+    found = []
+    for number, rows in enumerate(exemplars):
+        others = np.setdiff1d(np.flatnonzero(domain_of == number), rows)
+        nearest = (vectors[others] @ vectors[rows].T).max(axis=1) if len(others) else np.zeros(1)
+        found.append(max(float(np.quantile(nearest, rejected_share)), 0.0))
+    return found
 
 
 def _spread(

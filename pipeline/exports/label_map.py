@@ -7,6 +7,7 @@ import polars as pl
 import yaml
 
 from pipeline.assign import Assigner
+from pipeline.ranking import BEYOND
 from profiles.errors import UsageError
 
 
@@ -18,12 +19,17 @@ class LabelMap:
     chains: Mapping[str, tuple[str, ...]]
     """For each domain id, and `unassigned`: models, the chosen one first, then fallbacks."""
     entries: pl.DataFrame
-    """TABLE_ENTRIES rows joined with `domain_id` and `name`, by bucket and rank."""
+    """TABLE_ENTRIES rows joined with `domain_id` and `name`, by bucket and rank; none of a model
+    that is beyond a limit of the policy there."""
     assigner: Assigner | None = None
     """Of formats that carry vectors; its rows are the domains of `chains`."""
     encoder_name: str = ""
+    last_resort: tuple[str, ...] = ()
+    """Who answers a mixture of domains in which no model keeps the limits."""
     exemplars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By domain id, prompts that stand for it; empty unless they were asked for."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """By domain id, the least cosine of a prompt to the nearest of these."""
 
     @property
     def names(self) -> dict[str, str]:
@@ -53,7 +59,8 @@ class Projection:
 
 def label_map(buckets: pl.DataFrame, entries: pl.DataFrame, *, table_version: int) -> LabelMap:
     """Return what projections need of one table version's BUCKETS and TABLE_ENTRIES rows."""
-    named = entries.sort("bucket", "rank").join(
+    allowed = entries.filter(pl.col("reason").ne_missing(BEYOND))
+    named = allowed.sort("bucket", "rank").join(
         buckets.select("bucket", "domain_id", "name"), on="bucket", maintain_order="left"
     )
     chains = named.group_by("domain_id", maintain_order=True).agg("model_id").iter_rows()

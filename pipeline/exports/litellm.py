@@ -27,19 +27,19 @@ def as_labels(table: LabelMap) -> Contents:
 def as_semantic(table: LabelMap) -> Contents:
     """Return a config.yaml whose group `promptshed` compares prompts with each domain's examples.
 
-    The least similarity is the domain's radius, a cosine by our encoder; the config asks for the
-    same one as the group `promptshed-encoder`.
+    The least similarity is a cosine by our encoder; the config asks for the same one as the group
+    `promptshed-encoder`.
     """
-    radii = require_assigner(table).radii
-    domains = [domain_id for domain_id in table.chains if domain_id != UNASSIGNED]
+    require_assigner(table)
     routes = [
         {
             "name": domain_id,
             "description": table.names[domain_id],
             "utterances": list(table.exemplars[domain_id]),
-            "score_threshold": round(max(float(radius), 0.0), 4),
+            "score_threshold": round(table.thresholds[domain_id], 4),
         }
-        for domain_id, radius in zip(domains, radii, strict=True)
+        for domain_id in table.chains
+        if domain_id != UNASSIGNED
     ]
     params = {
         "model": f"auto_router/{_ROUTER}",
@@ -67,7 +67,7 @@ def as_plugin(table: LabelMap) -> Contents:
         If there are not 2 to 8 models, since each is a tier, or a name is too long for one.
     """
     require_assigner(table)
-    models = table.models
+    models = sorted({*table.models, *table.last_resort})
     if not _FEWEST_TIERS <= len(models) <= _MOST_TIERS or max(map(len, models)) > _LONGEST_TIER:
         raise UsageError(
             f"LiteLLM takes {_FEWEST_TIERS} to {_MOST_TIERS} tiers with names of at most "
@@ -92,7 +92,10 @@ def as_plugin(table: LabelMap) -> Contents:
     }
     others = {model: [other for other in safe if other != model] for model in models}
     config = {
-        "model_list": [*_models(table), {"model_name": _ROUTER, "litellm_params": params}],
+        "model_list": [
+            *(_group(model, model) for model in models),
+            {"model_name": _ROUTER, "litellm_params": params},
+        ],
         "router_settings": {
             "fallbacks": [{model: rest} for model, rest in others.items() if rest],
             "default_fallbacks": [safe[0]],

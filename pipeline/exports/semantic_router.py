@@ -6,16 +6,17 @@ from profiles.profile import UNASSIGNED
 
 def as_semantic_router(table: LabelMap) -> Contents:
     """Return a routes file; what a route is to be answered by stands in its metadata."""
-    domains = [domain_id for domain_id in table.chains if domain_id != UNASSIGNED]
+    require_assigner(table)
     routes = [
         {
             "name": domain_id,
             "description": table.names[domain_id],
             "utterances": list(table.exemplars[domain_id]),
-            "confidence_threshold": round(max(float(radius), 0.0), 4),
+            "confidence_threshold": round(table.thresholds[domain_id], 4),
             "metadata": _metadata(table.chains[domain_id]),
         }
-        for domain_id, radius in zip(domains, require_assigner(table).radii, strict=True)
+        for domain_id in table.chains
+        if domain_id != UNASSIGNED
     ]
     name = table.encoder_name
     config = {

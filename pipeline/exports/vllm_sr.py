@@ -69,7 +69,7 @@ def _config(table: LabelMap, assigner: Assigner, domains: list[str]) -> dict[str
         "decisions": [learned],
     }
     if table.exemplars:
-        routing["signals"] = {"embeddings": _signals(table, assigner, domains)}
+        routing["signals"] = {"embeddings": _signals(table, domains)}
         routing["decisions"] = [*(_decision(table, domain_id) for domain_id in domains), learned]
     ml = {"embedding_dim": assigner.weights.shape[1], "kmeans": kmeans}
     return {
@@ -102,15 +102,15 @@ def _provider(model: str) -> dict[str, object]:
     }
 
 
-def _signals(table: LabelMap, assigner: Assigner, domains: list[str]) -> list[dict[str, object]]:
+def _signals(table: LabelMap, domains: list[str]) -> list[dict[str, object]]:
     return [
         {
             "name": domain_id,
-            "threshold": round(max(float(radius), 0.0), 4),
+            "threshold": round(table.thresholds[domain_id], 4),
             "aggregation_method": "max",
             "candidates": list(table.exemplars[domain_id]),
         }
-        for domain_id, radius in zip(domains, assigner.radii, strict=True)
+        for domain_id in domains
     ]
 
 

@@ -23,7 +23,7 @@ from pipeline.flows.clock import now
 from pipeline.flows.discovery import latest_run
 from pipeline.flows.encoding import vectors_of
 from pipeline.flows.grouping import cluster_vectors
-from pipeline.matching import proposals
+from pipeline.matching import decided_sets, overlaps, proposals
 from pipeline.store import Store
 from pipeline.taxonomy import APPROVED, RETIRED, domain_name, domains_now, find_domain, member_set
 from pipeline.taxonomy_file import read_taxonomy
@@ -31,16 +31,38 @@ from profiles.errors import NotReadyError, UsageError
 from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, PROMPTS, RUNS
 
 
-def read_proposals(store: Store, run_id: str | None = None) -> pl.DataFrame:
-    """Return the clusters of a run (the newest one) and what was decided about each."""
-    run = run_id or latest_run(store)
-    events = store.read(DOMAIN_EVENTS)
-    return proposals(
-        store.read(CLUSTERS, run_id=run),
-        store.read(MEMBERS, run_id=run),
-        events,
-        store.read(MEMBER_SETS),
-        store.read_among(MEMBERS, "run_id", events["run_id"].drop_nulls().unique().to_list()),
+def read_proposals(
+    store: Store, run_id: str | None = None, *, alike: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Return the clusters of a run (the newest one) and what was decided about each.
+
+    Parameters
+    ----------
+    alike
+        What `read_overlaps` gives, where it is known already.
+    """
+    with store.reading():
+        run = run_id or latest_run(store)
+        alike = read_overlaps(store, run) if alike is None else alike
+        return proposals(store.read(CLUSTERS, run_id=run), alike, store.read(DOMAIN_EVENTS))
+
+
+def read_overlaps(store: Store, run_id: str) -> pl.DataFrame:
+    """Return what the clusters of a run share with everything that was decided."""
+    with store.reading():
+        decided = decided_sets(store.read(DOMAIN_EVENTS))
+        run_ids = decided["run_id"].drop_nulls().unique().to_list()
+        sets = store.read_among(MEMBER_SETS, "member_set_id", decided["member_set_id"].to_list())
+        members, seen = clustered_prompts(store, [run_id]), clustered_prompts(store, run_ids)
+    return overlaps(members, decided, sets, seen)
+
+
+def clustered_prompts(store: Store, run_ids: Sequence[str]) -> pl.DataFrame:
+    """Return run_id, prompt_id and cluster_id of the MEMBERS of some runs, in no order."""
+    return store.query(
+        "SELECT run_id, prompt_id, cluster_id FROM members "
+        "WHERE run_id IN (SELECT unnest($run_ids::VARCHAR[]))",
+        {"run_ids": list(run_ids)},
     )
 
 
@@ -279,7 +301,8 @@ def split_by_clusters(
     text_of = dict(store.read_among(PROMPTS, "prompt_id", ids)["prompt_id", "text"].iter_rows())
     ids = [prompt_id for prompt_id in ids if prompt_id in text_of]
     texts = [text_of[prompt_id] for prompt_id in ids]
-    grouping = cluster_vectors(texts, vectors_of(store, encoder, ids, texts), config)
+    vectors = vectors_of(store, encoder, ids, texts)
+    grouping = cluster_vectors(texts, vectors, config, encode=encoder.encode)
     found = grouping.clustering.cluster_ids
     if grouping.clustering.n_clusters < 2:
         raise UsageError(
@@ -307,9 +330,12 @@ def undo_decision(
     return int(drafted.events["undoes"][0])
 
 
-def import_taxonomy(store: Store, text: str, *, actor: str, reason: str | None = None) -> list[str]:
+def import_taxonomy(
+    store: Store, text: str, *, actor: str, reason: str | None = None, overwrite: bool = False
+) -> list[str]:
     """Bring the domains to what a YAML text says; returns those that were made or changed."""
-    drafted = read_taxonomy(text, store.read(DOMAIN_EVENTS), _sign(actor, reason))
+    events = store.read(DOMAIN_EVENTS)
+    drafted = read_taxonomy(text, events, _sign(actor, reason), overwrite=overwrite)
     return _save(store, drafted)
 
 

@@ -6,18 +6,24 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from pipeline.cluster import Clustering
+from pipeline.cluster import Clustering, granularity_loss
 from pipeline.config import DiscoverConfig, as_json, digest
 from pipeline.embed import Encoder
 from pipeline.endpoint import Endpoint
 from pipeline.flows.clock import now
 from pipeline.flows.encoding import prompt_texts, vectors_of
 from pipeline.flows.grouping import Grouping, cluster_vectors, stable_sweep
+from pipeline.granularity_value import Gain, routing_gains
 from pipeline.namer import name_groups
+from pipeline.split import fold_numbers
 from pipeline.store import Store
 from profiles.errors import NotReadyError
-from profiles.tables import CLUSTERS, MEMBERS, PROMPTS, RUNS
+from profiles.outcomes import complete_case, outcome_matrix
+from profiles.tables import CLUSTERS, MEMBERS, OUTCOMES, PROMPTS, RUNS
+
+_N_FOLDS = 5
 
 
 def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
@@ -41,7 +47,7 @@ def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
         return run_id
     vectors = vectors_of(store, encoder, ids, texts)
     started = time.monotonic()
-    found = cluster_vectors(texts, vectors, config, with_map=True)
+    found = cluster_vectors(texts, vectors, config, encode=encoder.encode, with_map=True)
     clustering, known = found.clustering, found.agreement
     members = _members_frame(run_id, ids, found)
     created_at = now()
@@ -59,7 +65,9 @@ def discover(store: Store, encoder: Encoder, config: DiscoverConfig) -> str:
         "agreement": None if known is None else known.share,
         "agreement_lo": None if known is None else known.lo,
         "agreement_hi": None if known is None else known.hi,
-        "sweep": json.dumps([_trial(c, chosen=found.chosen) for c in found.tried]),
+        "sweep": json.dumps(
+            _trials(store, [ids[row] for row in found.sampled], found.tried, found.chosen)
+        ),
         "duration_s": time.monotonic() - started,
     }
     clusters = _clusters_frame(run_id, ids, found)
@@ -119,11 +127,49 @@ def sweep(store: Store, encoder: Encoder, config: DiscoverConfig) -> list[dict[s
     """
     ids, texts = _all_prompts(store)
     vectors = vectors_of(store, encoder, ids, texts)
-    tried, chosen, stability = stable_sweep(texts, vectors, config)
+    found = stable_sweep(texts, vectors, config)
+    trials = _trials(store, [ids[row] for row in found.sampled], found.tried, found.chosen)
     return [
-        _trial(c, chosen=chosen) | {"stability": float(value)}
-        for c, value in zip(tried, stability, strict=True)
+        trial | {"stability": float(value)}
+        for trial, value in zip(trials, found.stability, strict=True)
     ]
+
+
+def _trials(
+    store: Store, ids: Sequence[str], tried: Sequence[Clustering], chosen: Clustering
+) -> list[dict[str, object]]:
+    """Say of each granularity what is known; its gain in routing is null without outcomes."""
+    groupings = [clustering.cluster_ids for clustering in tried]
+    return [
+        _trial(clustering, chosen=chosen) | _gain_fields(gain)
+        for clustering, gain in zip(tried, _gains(store, ids, groupings), strict=True)
+    ]
+
+
+def _gains(
+    store: Store, ids: Sequence[str], groupings: Sequence[NDArray[np.int64]]
+) -> list[Gain | None]:
+    try:
+        prompt_ids, outcomes = outcome_matrix(
+            store.read(OUTCOMES).filter(pl.col("prompt_id").is_in(ids))
+        )
+        case = complete_case(outcomes)
+    except NotReadyError:  # no outcomes, or none that can be compared
+        return [None] * len(groupings)
+    known = [prompt_ids[row] for row in case.rows]
+    place_of = {prompt_id: place for place, prompt_id in enumerate(ids)}
+    places = np.array([place_of[prompt_id] for prompt_id in known], dtype=np.intp)
+    folds = fold_numbers(known, n_folds=_N_FOLDS)
+    return routing_gains([grouping[places] for grouping in groupings], case.outcomes, folds)
+
+
+def _gain_fields(gain: Gain | None) -> dict[str, object]:
+    return {
+        "routing_points": None if gain is None else gain.points,
+        "routing_lo": None if gain is None else gain.lo,
+        "routing_hi": None if gain is None else gain.hi,
+        "routing_n": 0 if gain is None else gain.n_prompts,
+    }
 
 
 def _trial(clustering: Clustering, *, chosen: Clustering) -> dict[str, object]:
@@ -133,6 +179,7 @@ def _trial(clustering: Clustering, *, chosen: Clustering) -> dict[str, object]:
         "n_clusters": clustering.n_clusters,
         "unclustered_share": clustering.unclustered_share,
         "validity": None if np.isnan(clustering.validity) else clustering.validity,
+        "loss": granularity_loss(clustering),
         "chosen": clustering is chosen,
     }
 

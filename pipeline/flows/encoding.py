@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from pipeline.store import Store
 from profiles.tables import PROMPTS, VECTORS
 
 _SAVE_EVERY = 256  # texts: a few seconds of encoding
+_PASS_AT_ONCE = 1_024  # texts: the more of them, the more share a batch
 _N_REMEMBERED = 32_768  # vectors: about 50 MB of the default encoder's
 
 
@@ -55,17 +57,22 @@ class PassingVectors:
         default_factory=OrderedDict[str, NDArray[np.float32]]
     )
 
+    @cached_property
+    def _stored(self) -> frozenset[str]:
+        """Whose vectors the store had when this was first asked: most files share few with it."""
+        return stored_ids(self.store, self.encoder.encoder_id)
+
     def of(self, prompt_ids: Sequence[str], texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the prompts' vectors, shape (n, n_dims)."""
         text_of = dict(zip(prompt_ids, texts, strict=True))
         known = {wanted: self._recent[wanted] for wanted in text_of if wanted in self._recent}
-        unmet = [wanted for wanted in text_of if wanted not in known]
-        if unmet:
-            known |= stored_vectors(self.store, self.encoder.encoder_id, unmet)
-        missing = [wanted for wanted in unmet if wanted not in known]
+        stored = [wanted for wanted in text_of if wanted not in known and wanted in self._stored]
+        if stored:
+            known |= stored_vectors(self.store, self.encoder.encoder_id, stored)
+        missing = [wanted for wanted in text_of if wanted not in known]
         bar = progress_bar("encode", len(missing)) if missing else None
-        for start in range(0, len(missing), _SAVE_EVERY):
-            chunk = missing[start : start + _SAVE_EVERY]
+        for start in range(0, len(missing), _PASS_AT_ONCE):
+            chunk = missing[start : start + _PASS_AT_ONCE]
             fresh = self.encoder.encode([text_of[wanted] for wanted in chunk])
             known |= dict(zip(chunk, fresh, strict=True))
             if bar:
@@ -91,6 +98,16 @@ def prompt_texts(store: Store, prompt_ids: Sequence[str]) -> list[str]:
     return [text_of[prompt_id] for prompt_id in prompt_ids]
 
 
+def stored_ids(store: Store, encoder_id: str) -> frozenset[str]:
+    """Return the prompts whose vectors the store has."""
+    if not store.exists():
+        return frozenset()
+    found = store.query(
+        "SELECT prompt_id FROM vectors WHERE encoder_id = $encoder_id", {"encoder_id": encoder_id}
+    )
+    return frozenset(found["prompt_id"].to_list())
+
+
 def stored_vectors(
     store: Store, encoder_id: str, prompt_ids: Sequence[str]
 ) -> dict[str, NDArray[np.float32]]:
@@ -104,9 +121,15 @@ def stored_vectors(
     )
     if found.is_empty():
         return {}
-    n_dims = len(found["vector"][0])
-    matrix = found["vector"].cast(pl.List(pl.Float32)).list.to_array(n_dims).to_numpy()
-    return dict(zip(found["prompt_id"], matrix, strict=True))
+    return dict(zip(found["prompt_id"], vector_matrix(found["vector"]), strict=True))
+
+
+def vector_matrix(vectors: pl.Series) -> NDArray[np.float32]:
+    """Return the lists of a column as rows, shape (n, n_dims); they are all of one length."""
+    if vectors.is_empty():
+        return np.empty((0, 0), dtype=np.float32)
+    floats = vectors.cast(pl.List(pl.Float32)).rechunk()
+    return floats.list.explode().to_numpy().reshape(len(vectors), -1)
 
 
 def _save(

@@ -70,7 +70,7 @@ def evaluate_store(
     extra: Mapping[str, Estimator] = NONE_EXTRA,
     pair: PairOption | None = None,
     at: ListPrices | None = None,
-) -> tuple[Evaluation, dict[str, str]]:
+) -> tuple[Evaluation, CompleteCase]:
     """Score every router on held-out parts of the prompts that all candidates answered.
 
     Parameters
@@ -86,8 +86,8 @@ def evaluate_store(
 
     Returns
     -------
-    Evaluation, dict
-        The scores, and the models that were left out with the reason.
+    Evaluation, CompleteCase
+        The scores, and what they rest on: the models and prompts that were left out.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def evaluate_store(
         question = PairQuestion(pair=pair.columns(case.outcomes.model_ids), target=pair.target)
     routers = choose_routers(names, extra, has_domains=splits[0].train.memberships.shape[1] > 1)
     evaluation = evaluate_routers(splits, routers, n_prompts=len(case.rows), question=question)
-    return evaluation, case.left_out
+    return evaluation, case
 
 
 def onboard_model(

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from pipeline.cluster import (
     METHODS,
-    NOISE,
     Clustering,
     choose_granularity,
     cluster_prompts,
@@ -21,8 +20,9 @@ from pipeline.config import DiscoverConfig
 from pipeline.duplicates import representatives
 from pipeline.extension import Agreement, agreement, extend
 from pipeline.hierarchy import parents_of
-from pipeline.label import ClusterLabel, label_clusters, unlike_names
-from pipeline.project import cluster_coordinates, map_coordinates
+from pipeline.label import ClusterLabel, EncodeTexts, label_clusters, name_groups_of
+from pipeline.nearest import Nearest
+from pipeline.project import cluster_coordinates, map_coordinates, neighbours_of
 from pipeline.split import hash_shares
 
 _N_DRAWS = 3
@@ -39,6 +39,8 @@ class Grouping:
     """That of `tried` which was chosen: of the sample alone, where there is one."""
     tried: tuple[Clustering, ...]
     """Every granularity that was tried, copies included."""
+    sampled: NDArray[np.int64]
+    """Rows of the prompts in `tried`: all, or the sample."""
     labels: tuple[ClusterLabel, ...]
     """One for each cluster."""
     parents: tuple[tuple[str, ...], ...]
@@ -52,6 +54,19 @@ class Grouping:
     """Prompts outside the sample; 0 where all were clustered."""
     agreement: Agreement | None
     """What extending the sample's clusters is worth; None where all prompts were clustered."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Every granularity by both methods."""
+
+    tried: tuple[Clustering, ...]
+    chosen: Clustering
+    """The one of `tried` that a run would take."""
+    stability: NDArray[np.float64]
+    """How stable each is among representatives, see `pipeline.cluster.stabilities`."""
+    sampled: NDArray[np.int64]
+    """Rows of the prompts in `tried`: all, or the sample."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,23 +86,35 @@ def cluster_vectors(
     vectors: NDArray[np.float32],
     config: DiscoverConfig,
     *,
+    encode: EncodeTexts | None = None,
     with_map: bool = False,
 ) -> Grouping:
-    """Project, cluster and name prompts, whose rows are sorted by prompt_id."""
+    """Project, cluster and name prompts, whose rows are sorted by prompt_id.
+
+    Parameters
+    ----------
+    encode
+        The encoder of the vectors, for better names; None: names go by counts alone.
+    """
     distinct = _distinct(texts, vectors, config)
-    points = cluster_coordinates(vectors[distinct.rows], config.project)
+    near = neighbours_of(vectors[distinct.rows], config.project)
+    points = cluster_coordinates(vectors[distinct.rows], near, config.project)
     found = _cut(points, config, (config.cluster.method,))
     tried = _with_copies(found, distinct, vectors)
     chosen = choose_granularity(tried)
     clustering, known = _extended(texts, vectors, distinct, chosen, config)
     ids = clustering.cluster_ids
+    labels = label_clusters(texts, vectors, ids, encode=encode)
     return Grouping(
         clustering=clustering,
         chosen=chosen,
         tried=tried,
-        labels=label_clusters(texts, vectors, ids),
-        parents=_parent_names(texts, vectors, ids),
-        places=_places(vectors, ids, distinct, config) if with_map else np.empty((0, 2), "f4"),
+        sampled=distinct.sample,
+        labels=labels,
+        parents=_parent_names(texts, vectors, ids, labels, encode),
+        places=_places(vectors, ids, distinct, near, config)
+        if with_map
+        else np.empty((0, 2), "f4"),
         n_copies=len(distinct.sample) - len(distinct.rows),
         n_extended=len(texts) - len(distinct.sample),
         agreement=known,
@@ -96,21 +123,19 @@ def cluster_vectors(
 
 def stable_sweep(
     texts: Sequence[str], vectors: NDArray[np.float32], config: DiscoverConfig
-) -> tuple[tuple[Clustering, ...], Clustering, NDArray[np.float64]]:
-    """Try every granularity by both methods.
-
-    Returns
-    -------
-    tuple, Clustering, NDArray
-        What was tried; which of it would be chosen; and how stable each is among representatives,
-        see `pipeline.cluster.stabilities`.
-    """
+) -> Sweep:
+    """Try every granularity by both methods."""
     distinct = _distinct(texts, vectors, config)
-    points = cluster_coordinates(vectors[distinct.rows], config.project)
+    own = vectors[distinct.rows]
+    points = cluster_coordinates(own, neighbours_of(own, config.project), config.project)
     found = _cut(points, config, METHODS)
     tried = _with_copies(found, distinct, vectors)
-    chosen = choose_granularity([c for c in tried if c.method == config.cluster.method])
-    return tried, chosen, stabilities(points, found, n_draws=_N_DRAWS, seed=config.project.seed)
+    return Sweep(
+        tried=tried,
+        chosen=choose_granularity([c for c in tried if c.method == config.cluster.method]),
+        stability=stabilities(points, found, n_draws=_N_DRAWS, seed=config.project.seed),
+        sampled=distinct.sample,
+    )
 
 
 def _distinct(
@@ -162,32 +187,37 @@ def _extended(
 
 
 def _parent_names(
-    texts: Sequence[str], vectors: NDArray[np.float32], ids: NDArray[np.int64]
+    texts: Sequence[str],
+    vectors: NDArray[np.float32],
+    ids: NDArray[np.int64],
+    labels: Sequence[ClusterLabel],
+    encode: EncodeTexts | None,
 ) -> tuple[tuple[str, ...], ...]:
-    levels = []
-    for group_of in parents_of(vectors, ids):
-        groups = np.append(group_of, NOISE)[ids]
-        names = unlike_names([label.name for label in label_clusters(texts, vectors, groups)])
-        levels.append([names[group] for group in group_of])
-    return tuple(zip(*levels, strict=True))
+    levels = parents_of(vectors, ids)
+    named = name_groups_of(texts, vectors, ids, labels, levels, encode=encode)
+    return tuple(
+        tuple(names[group_of[k]] for names, group_of in zip(named, levels, strict=True))
+        for k in range(len(labels))
+    )
 
 
 def _places(
     vectors: NDArray[np.float32],
     ids: NDArray[np.int64],
     distinct: _Distinct,
+    near: Nearest,
     config: DiscoverConfig,
 ) -> NDArray[np.float32]:
-    drawn = map_coordinates(vectors[distinct.rows], config.project)
+    drawn = map_coordinates(vectors[distinct.rows], near, config.project)
     places = np.empty((len(vectors), 2), dtype=np.float32)
     places[distinct.sample] = drawn[distinct.place_of]
     rest = np.setdiff1d(np.arange(len(vectors)), distinct.sample)
     for cluster_id in np.unique(ids[rest]):
-        near = np.flatnonzero(ids[distinct.rows] == cluster_id)
-        near = near if len(near) else np.arange(len(drawn))
+        alike = np.flatnonzero(ids[distinct.rows] == cluster_id)
+        alike = alike if len(alike) else np.arange(len(drawn))
         own = rest[ids[rest] == cluster_id]
         for start in range(0, len(own), _N_ROWS):
             part = own[start : start + _N_ROWS]
-            alike = vectors[part] @ vectors[distinct.rows[near]].T
-            places[part] = drawn[near[np.argmax(alike, axis=1)]]
+            cosines = vectors[part] @ vectors[distinct.rows[alike]].T
+            places[part] = drawn[alike[np.argmax(cosines, axis=1)]]
     return places

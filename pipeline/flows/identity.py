@@ -3,22 +3,29 @@
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from pipeline.decisions import Signature, draft
 from pipeline.flows.clock import now
-from pipeline.flows.curation import read_proposals
+from pipeline.flows.curation import read_overlaps, read_proposals
 from pipeline.flows.discovery import latest_run
-from pipeline.flows.encoding import stored_vectors
-from pipeline.matching import MATCHES, match_domains, overlaps
+from pipeline.flows.encoding import stored_vectors, vector_matrix
+from pipeline.matching import MATCHES, SAME_OVERLAP, match_domains
 from pipeline.store import Store
 from pipeline.taxonomy import APPROVED, domains_now, member_set
 from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, RUNS
 
 _ACTOR = "promptshed"
+_UNLIKE_SHARE = 0.05
 
 
-def read_matches(store: Store) -> pl.DataFrame:
+def read_matches(store: Store, *, alike: pl.DataFrame | None = None) -> pl.DataFrame:
     """Return the fate of each approved domain in the newest run, and the clusters that emerged.
+
+    Parameters
+    ----------
+    alike
+        What `read_overlaps` gives for the newest run, where it is known already.
 
     Returns
     -------
@@ -26,22 +33,23 @@ def read_matches(store: Store) -> pl.DataFrame:
         As `pipeline.matching.match_domains`, without clusters that a person rejected; empty where
         there is no run or no approved domain.
     """
-    if store.count(RUNS) == 0:
-        return pl.DataFrame(schema=MATCHES)
-    run_id = latest_run(store)
-    domains = domains_now(store.read(DOMAIN_EVENTS)).filter(status=APPROVED)
-    members, sets = store.read(MEMBERS, run_id=run_id), store.read(MEMBER_SETS)
-    if domains.is_empty() or members.filter(pl.col("cluster_id") >= 0).is_empty():
-        return pl.DataFrame(schema=MATCHES)
-    seen = store.read_among(MEMBERS, "run_id", domains["run_id"].drop_nulls().unique().to_list())
-    named = domains.select("domain_id", "member_set_id", "run_id")
-    alike = overlaps(members, named.drop("domain_id"), sets, seen).join(
-        named, on=["member_set_id", "run_id"], nulls_equal=True
-    )
-    found = match_domains(
-        alike, _cosines(store, run_id, members, named.join(sets, on="member_set_id"))
-    )
-    offered = read_proposals(store, run_id)
+    with store.reading():
+        if store.count(RUNS) == 0:
+            return pl.DataFrame(schema=MATCHES)
+        run_id = latest_run(store)
+        domains = domains_now(store.read(DOMAIN_EVENTS)).filter(status=APPROVED)
+        clusters = store.read(CLUSTERS, run_id=run_id).select("cluster_id")
+        if domains.is_empty() or clusters.is_empty():
+            return pl.DataFrame(schema=MATCHES)
+        named = domains.select("domain_id", "member_set_id", "run_id")
+        alike = read_overlaps(store, run_id) if alike is None else alike
+        of_domains = alike.join(named, on=["member_set_id", "run_id"], nulls_equal=True)
+        found = match_domains(
+            of_domains,
+            _cosines(store, run_id, named, clusters),
+            _strangers(store, run_id, of_domains),
+        )
+        offered = read_proposals(store, run_id, alike=alike)
     rejected = offered.filter(status="rejected")["cluster_id"].to_list()
     return found.filter((pl.col("fate") != "emerged") | ~pl.col("cluster_id").is_in(rejected))
 
@@ -85,33 +93,106 @@ def link_survivors(store: Store) -> list[str]:
     return drafted.domain_ids
 
 
-def _cosines(store: Store, run_id: str, members: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+def _cosines(
+    store: Store, run_id: str, domains: pl.DataFrame, clusters: pl.DataFrame
+) -> pl.DataFrame:
     """Return the cosine of the prototypes of every domain and every cluster of the run."""
+    domain_sums, cluster_sums = _sums(store, run_id, domains, clusters)
+    ours, theirs = _unit_rows(domain_sums), _unit_rows(cluster_sums)
+    pairs = domains.select("domain_id").join(clusters, how="cross", maintain_order="left_right")
+    return pairs.with_columns(cosine=pl.Series((ours @ theirs.T).ravel()))
+
+
+def _sums(
+    store: Store, run_id: str, domains: pl.DataFrame, clusters: pl.DataFrame
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Add up the vectors of every domain and of every cluster, in one pass over the vectors."""
     encoder_id = store.read(RUNS, run_id=run_id)["encoder_id"].item()
-    clustered = members.filter(pl.col("cluster_id") >= 0)
-    wanted = pl.concat([clustered["prompt_id"], held["prompt_id"]]).unique().sort()
-    known = stored_vectors(store, encoder_id, wanted.to_list())
-    there = held.filter(pl.col("prompt_id").is_in(list(known)))
-    domain_ids, ours = _prototypes(held["domain_id"].unique().sort(), there, "domain_id", known)
-    cluster_ids, theirs = _prototypes(
-        store.read(CLUSTERS, run_id=run_id)["cluster_id"], clustered, "cluster_id", known
+    rows = store.batches(
+        "WITH held AS (SELECT prompt_id, place, row_number() OVER (PARTITION BY prompt_id) AS nth "
+        "FROM member_sets JOIN (SELECT unnest($sets) AS member_set_id, unnest($places) AS place) "
+        "USING (member_set_id)), "
+        "own AS (SELECT prompt_id, cluster_id FROM members "
+        "WHERE run_id = $run_id AND cluster_id >= 0) "
+        "SELECT vector, coalesce(place, -1) AS place, "
+        "CASE WHEN nth > 1 THEN -1 ELSE coalesce(cluster_id, -1) END AS cluster_id "
+        "FROM vectors LEFT JOIN held USING (prompt_id) LEFT JOIN own USING (prompt_id) "
+        "WHERE encoder_id = $encoder_id AND (place IS NOT NULL OR cluster_id IS NOT NULL)",
+        {
+            "sets": domains["member_set_id"].to_list(),
+            "places": list(range(domains.height)),
+            "run_id": run_id,
+            "encoder_id": str(encoder_id),
+        },
     )
-    return (
-        pl.DataFrame({"domain_id": domain_ids})
-        .join(pl.DataFrame({"cluster_id": cluster_ids}), how="cross")
-        .with_columns(cosine=pl.Series((ours @ theirs.T).ravel()))
-    )
+    place_of = {cluster_id: place for place, cluster_id in enumerate(clusters["cluster_id"])}
+    sums = [np.zeros((n, 1)) for n in (domains.height, clusters.height)]
+    for batch in rows:
+        vectors = vector_matrix(batch["vector"])
+        places = batch["cluster_id"].replace_strict(place_of, default=-1)
+        for kind, group in enumerate((batch["place"], places)):
+            sums[kind] = sums[kind] + _group_sums(vectors, group.to_numpy(), len(sums[kind]))
+    return sums[0], sums[1]
 
 
-def _prototypes(
-    keys: pl.Series, held: pl.DataFrame, column: str, known: dict[str, NDArray[np.float32]]
-) -> tuple[list[object], NDArray[np.float64]]:
-    """Return the unit mean vector of each key's prompts; zero where none has a vector."""
-    if not known:
-        return keys.to_list(), np.zeros((len(keys), 1))
-    place = {key: row for row, key in enumerate(keys)}
-    sums = np.zeros((len(place), len(next(iter(known.values())))))
-    rows = [place[key] for key in held[column]]
-    np.add.at(sums, rows, np.stack([known[prompt_id] for prompt_id in held["prompt_id"]]))
-    norms = np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
-    return keys.to_list(), sums / norms
+def _group_sums(
+    vectors: NDArray[np.float32], group: NDArray[np.int64], n_groups: int
+) -> NDArray[np.float64]:
+    """Add up the rows of each group, shape (n_groups, n_dims); those of -1 do not count."""
+    kept = np.flatnonzero(group >= 0)
+    ones = np.ones(len(kept), dtype=np.float32)
+    which = csr_matrix((ones, (group[kept], kept)), shape=(n_groups, len(vectors)))
+    return np.asarray(which @ vectors, dtype=np.float64)
+
+
+def _unit_rows(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale rows to length 1; those of nothing stay zero."""
+    return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+
+
+def _strangers(store: Store, run_id: str, alike: pl.DataFrame) -> pl.DataFrame:
+    """Return, of what came to each cluster after a domain's decision, the share unlike the domain.
+
+    Unlike is what is farther from the domain's prototype than all but a twentieth of its prompts.
+    """
+    columns = {"domain_id": pl.String, "cluster_id": pl.Int64, "share_strange": pl.Float64}
+    came = _newcomers(store, run_id, alike)
+    encoder_id = str(store.read(RUNS, run_id=run_id)["encoder_id"].item())
+    rows = []
+    for (domain_id, set_id, cluster_id), new in came.group_by(
+        "domain_id", "member_set_id", "cluster_id", maintain_order=True
+    ):
+        own = store.read(MEMBER_SETS, member_set_id=set_id)["prompt_id"].to_list()
+        known = stored_vectors(store, encoder_id, [*own, *new["prompt_id"]])
+        ours = [known[prompt_id] for prompt_id in own if prompt_id in known]
+        theirs = [known[prompt_id] for prompt_id in new["prompt_id"] if prompt_id in known]
+        if ours and theirs:
+            mean = np.mean(ours, axis=0)
+            least = np.quantile(ours @ mean, _UNLIKE_SHARE)
+            rows.append((domain_id, cluster_id, float(np.mean(theirs @ mean < least))))
+    return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+def _newcomers(store: Store, run_id: str, alike: pl.DataFrame) -> pl.DataFrame:
+    """Return the prompts of clusters like a domain that its decision had not seen."""
+    pairs = alike.filter(
+        pl.col("overlap") >= SAME_OVERLAP, pl.col("run_id").ne_missing(run_id)
+    ).sort("domain_id", "cluster_id")
+    return store.query(
+        "WITH pairs AS (SELECT unnest($domains::VARCHAR[]) AS domain_id, "
+        "unnest($sets::VARCHAR[]) AS member_set_id, unnest($runs::VARCHAR[]) AS seen_in, "
+        "unnest($clusters::BIGINT[]) AS cluster_id) "
+        "SELECT domain_id, member_set_id, pairs.cluster_id, prompt_id FROM pairs "
+        "JOIN members ON run_id = $run_id AND members.cluster_id = pairs.cluster_id "
+        "ANTI JOIN member_sets USING (member_set_id, prompt_id) "
+        "WHERE NOT EXISTS (SELECT 1 FROM members AS earlier "
+        "WHERE earlier.run_id = seen_in AND earlier.prompt_id = members.prompt_id) "
+        "ORDER BY ALL",
+        {
+            "domains": pairs["domain_id"].to_list(),
+            "sets": pairs["member_set_id"].to_list(),
+            "runs": pairs["run_id"].to_list(),
+            "clusters": pairs["cluster_id"].to_list(),
+            "run_id": run_id,
+        },
+    )

@@ -12,7 +12,7 @@ from pipeline.study import Study, read_study
 from pipeline.table import RoutingModel, routing_model
 from pipeline.taxonomy import domain_rows
 from profiles.errors import NotReadyError
-from profiles.tables import BUCKETS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, STUDIES, TABLE_ENTRIES
+from profiles.tables import BUCKETS, DOMAIN_EVENTS, MEMBER_SETS, STUDIES, TABLE_ENTRIES
 
 
 def load_study(store: Store, version: int) -> tuple[Study, RoutingModel]:
@@ -25,31 +25,40 @@ def load_study(store: Store, version: int) -> tuple[Study, RoutingModel]:
     NotReadyError
         If its study is not in the store.
     """
-    row = require_table(store, version)
-    packed = store.read(STUDIES, study_id=row["study_id"])["packed"]
+    with store.reading():
+        row = require_table(store, version)
+        packed = store.read(STUDIES, study_id=row["study_id"])["packed"]
+        buckets = store.read(BUCKETS, table_version=version)
+        entries = store.read(TABLE_ENTRIES, table_version=version)
     if packed.is_empty():
         raise NotReadyError(
             f"What table {version} was chosen on is not in the store. Run `promptshed table build` "
             "again."
         )
-    buckets = store.read(BUCKETS, table_version=version)
-    model = routing_model(row, buckets, store.read(TABLE_ENTRIES, table_version=version))
+    model = routing_model(row, buckets, entries)
     return read_study(packed[0]).columns(model.model_ids), model
 
 
 def look_back_on(store: Store, version: int) -> Hindsight | None:
     """Compare a table's choices with the best ones; see `pipeline.hindsight.look_back`."""
-    study, model = load_study(store, version)
-    return look_back(
-        study, model.terms, first_columns(store, version, model), approved_buckets(store, study)
-    )
+    with store.reading():
+        study, model = load_study(store, version)
+        entry = first_columns(store, version, model)
+        approved = approved_buckets(store, study)
+    return look_back(study, model.terms, entry, approved)
 
 
 def cluster_values(store: Store, version: int, run_id: str) -> pl.DataFrame:
     """Say what a row of its own would gain for each cluster of a run; see `row_values`."""
-    study, model = load_study(store, version)
+    with store.reading():
+        study, model = load_study(store, version)
+        members = store.query(
+            "SELECT prompt_id, cluster_id FROM members SEMI JOIN "
+            "(SELECT unnest($ids) AS prompt_id) USING (prompt_id) "
+            "WHERE run_id = $run_id AND cluster_id >= 0",
+            {"ids": list(study.prompt_ids), "run_id": run_id},
+        )
     place = pl.DataFrame({"prompt_id": study.prompt_ids}).with_row_index("place")
-    members = store.read(MEMBERS, run_id=run_id).filter(pl.col("cluster_id") >= 0)
     found = members.join(place, on="prompt_id").sort("place")
     groups = {
         int(cluster_id): rows["place"].to_numpy().astype(np.intp)
@@ -67,7 +76,9 @@ def first_columns(store: Store, version: int, model: RoutingModel) -> NDArray[np
 def approved_buckets(store: Store, study: Study) -> NDArray[np.int64]:
     """Return the bucket of each prompt's approved domain, -1 for none or a domain made since."""
     domains, rows = domain_rows(
-        study.prompt_ids, store.read(DOMAIN_EVENTS), store.read(MEMBER_SETS)
+        study.prompt_ids,
+        store.read(DOMAIN_EVENTS),
+        store.read_among(MEMBER_SETS, "prompt_id", study.prompt_ids),
     )
     place = {domain_id: bucket for bucket, domain_id in enumerate(study.domain_ids)}
     bucket_of = [place.get(domain_id, -1) for domain_id in domains["domain_id"]]

@@ -1,5 +1,6 @@
 """What a routing table makes of the prompts in the store, and what was spent on them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,9 +8,10 @@ import numpy as np
 import polars as pl
 
 from pipeline.assign import assign
+from pipeline.flows.encoding import vector_matrix
 from pipeline.flows.tables import require_table
 from pipeline.store import Store
-from pipeline.table import routing_model
+from pipeline.table import RoutingModel, routing_model
 from profiles.tables import BUCKETS, TABLE_ENTRIES
 
 MOST_PLACED = 10_000
@@ -34,6 +36,11 @@ class Traffic:
 
 def read_traffic(store: Store, version: int) -> Traffic:
     """Assign the store's prompts to the domains of a table."""
+    with store.reading():
+        return _read_traffic(store, version)
+
+
+def _read_traffic(store: Store, version: int) -> Traffic:
     row = require_table(store, version)
     buckets = store.read(BUCKETS, table_version=version)
     model = routing_model(row, buckets, store.read(TABLE_ENTRIES, table_version=version))
@@ -45,19 +52,7 @@ def read_traffic(store: Store, version: int) -> Traffic:
         "USING (prompt_id) WHERE encoder_id = $encoder_id ORDER BY prompt_id",
         {"step": step, "encoder_id": str(row["encoder_id"])},
     )
-    placed = found.select("prompt_id").with_columns(
-        domain=pl.lit(None, dtype=pl.String), confidence=pl.lit(None, dtype=pl.Float64)
-    )
-    if found.height:
-        n_dims = len(found["vector"][0])
-        vectors = found["vector"].cast(pl.List(pl.Float32)).list.to_array(n_dims).to_numpy()
-        assignment = assign(vectors, model.assigner)
-        placed = found.select("prompt_id").with_columns(
-            domain=pl.Series(
-                np.array(model.names, dtype=object)[assignment.buckets], dtype=pl.String
-            ),
-            confidence=pl.Series(assignment.confidence),
-        )
+    placed = _placed(found, model)
     wanted = {"ids": placed["prompt_id"].to_list()}
     requests = store.query(
         "SELECT prompt_id, occurred_at FROM requests SEMI JOIN "
@@ -78,6 +73,33 @@ def read_traffic(store: Store, version: int) -> Traffic:
         .agg(pl.col("n_calls").sum(), pl.col("cost_usd").sum())
         .sort("domain", "model_id"),
         newest_outcome_at=_newest_outcome(store),
+    )
+
+
+def place_prompts(store: Store, version: int, prompt_ids: Sequence[str]) -> pl.DataFrame:
+    """Return prompt_id, domain and confidence of those of these prompts that have a vector."""
+    with store.reading():
+        row = require_table(store, version)
+        buckets = store.read(BUCKETS, table_version=version)
+        model = routing_model(row, buckets, store.read(TABLE_ENTRIES, table_version=version))
+        found = store.query(
+            "SELECT prompt_id, vector FROM vectors SEMI JOIN (SELECT unnest($ids) AS prompt_id) "
+            "USING (prompt_id) WHERE encoder_id = $encoder_id",
+            {"ids": list(prompt_ids), "encoder_id": str(row["encoder_id"])},
+        )
+    return _placed(found, model)
+
+
+def _placed(found: pl.DataFrame, model: RoutingModel) -> pl.DataFrame:
+    """Assign prompts (prompt_id and vector) to the domains of a table."""
+    if found.is_empty():
+        return found.select("prompt_id").with_columns(
+            domain=pl.lit(None, dtype=pl.String), confidence=pl.lit(None, dtype=pl.Float64)
+        )
+    assignment = assign(vector_matrix(found["vector"]), model.assigner)
+    names = np.array(model.names, dtype=object)[assignment.buckets]
+    return found.select("prompt_id").with_columns(
+        domain=pl.Series(names, dtype=pl.String), confidence=pl.Series(assignment.confidence)
     )
 
 

@@ -9,12 +9,21 @@ from pipeline.taxonomy import APPROVED, domains_now
 from profiles.tables import DOMAIN_EVENTS, ROUTING_TABLES
 
 
-def read_progress(store: Store) -> Progress:
-    """Count what each step has left in the store; a store that is not there has nothing."""
-    counts = store.counts()
-    domains = domains_now(store.read(DOMAIN_EVENTS))
-    tables = store.read(ROUTING_TABLES)
-    waiting = read_proposals(store).filter(status="waiting").height if counts["runs"] else 0
+def read_progress(store: Store, offered: pl.DataFrame | None = None) -> Progress:
+    """Count what each step has left in the store; a store that is not there has nothing.
+
+    Parameters
+    ----------
+    offered
+        What `read_proposals` gives, where it is known already.
+    """
+    with store.reading():
+        counts = store.counts()
+        domains = domains_now(store.read(DOMAIN_EVENTS))
+        tables = store.read(ROUTING_TABLES)
+        if offered is None and counts["runs"]:
+            offered = read_proposals(store)
+    waiting = 0 if offered is None else offered.filter(status="waiting").height
     return Progress(
         n_prompts=counts["prompts"],
         n_outcomes=counts["outcomes"],

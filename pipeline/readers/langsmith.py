@@ -1,45 +1,94 @@
-"""LangSmith: runs of type llm, as the SDK dumps them and the bulk export writes them."""
+"""LangSmith: runs of type llm, as the SDK dumps them and the bulk export writes them, and feedback.
 
-from pipeline.readers.fields import FAILED, NO_CALL, Fields, Reader, read_flat
-from pipeline.readers.paths import Record, mapping_at, value_at
+Feedback stands in a run as averages, or in a file of its own, which is joined and then counts.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from statistics import fmean
+
+from pipeline.readers.fields import (
+    FAILED,
+    NO_CALL,
+    Fields,
+    Item,
+    Reader,
+    Refused,
+    Skipped,
+    row_of,
+)
+from pipeline.readers.paths import first_at, mapping_at, value_at
+
+_SCORES = "scores"
+_FIELDS = Fields(
+    prompt=("inputs.messages", "inputs.prompts.0", "inputs.input", "inputs"),
+    model=(
+        "extra.metadata.ls_model_name",
+        "extra.invocation_params.model",
+        "extra.invocation_params.model_name",
+    ),
+    cost_usd=("total_cost",),
+    n_tokens_in=("prompt_tokens",),
+    n_tokens_out=("completion_tokens",),
+    request_id=("id",),
+    started=("start_time",),
+    ended=("end_time",),
+    scores=lambda run: mapping_at(run, _SCORES),
+)
 
 
-def _skip(run: Record) -> str | None:
+def _read(items: Iterable[Item]) -> Iterator[Item | Skipped | Refused]:
+    feedback: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    runs: list[Item] = []
+    for item in items:
+        if "run_type" in item.record:
+            runs.append(item)
+        elif (score := _number(item.record.get("score"))) is not None:
+            feedback[str(item.record.get("run_id"))][str(item.record.get("key"))].append(score)
+        else:
+            yield Skipped(reason="feedback without a number")
+    for item in runs:
+        yield _row(item, feedback)
+
+
+def _row(item: Item, feedback: dict[str, dict[str, list[float]]]) -> Item | Skipped:
+    """Return the row of a run; its own feedback wins over that of the run it is a part of."""
+    run = item.record
     if run.get("run_type") != "llm":
-        return NO_CALL
-    return FAILED if run.get("error") else None
+        return Skipped(reason=NO_CALL)
+    if run.get("error"):
+        return Skipped(reason=FAILED)
+    stats = mapping_at(run, "feedback_stats").items()
+    scores: dict[str, object] = {str(name): value_at(stat, "avg") for name, stat in stats}
+    for about in (first_at(run, ("trace_id",)), run.get("id")):
+        given = feedback.get(str(about), {})
+        scores |= {name: fmean(values) for name, values in given.items()}
+    return Item(line=item.line, record=row_of({**run, _SCORES: scores}, _FIELDS))
 
 
-def _scores(run: Record) -> dict[str, object]:
-    return {
-        str(name): value_at(stats, "avg")
-        for name, stats in mapping_at(run, "feedback_stats").items()
-    }
+def _number(value: object) -> float | None:
+    """Return a score as a number: the SDK writes truth values and numbers, CSV text."""
+    if not isinstance(value, bool | int | float | str):
+        return None
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return float(value.lower() == "true")
+    try:
+        return float(value)
+    except ValueError:
+        return None
 
 
 READERS = (
     Reader(
         name="langsmith",
-        title="LangSmith runs",
-        signatures=(("run_type", "trace_id", "start_time", "inputs"),),
-        read=read_flat(
-            Fields(
-                prompt=("inputs.messages", "inputs.prompts.0", "inputs.input", "inputs"),
-                model=(
-                    "extra.metadata.ls_model_name",
-                    "extra.invocation_params.model",
-                    "extra.invocation_params.model_name",
-                ),
-                cost_usd=("total_cost",),
-                n_tokens_in=("prompt_tokens",),
-                n_tokens_out=("completion_tokens",),
-                request_id=("id",),
-                started=("start_time",),
-                ended=("end_time",),
-                scores=_scores,
-            ),
-            skip=_skip,
+        title="LangSmith runs and feedback",
+        signatures=(
+            ("run_type", "trace_id", "start_time", "inputs"),
+            ("run_id", "key", "score", "created_at"),
         ),
-        note="quality is the mean of a run's feedback",
+        read=_read,
+        note="quality is the mean of a run's feedback; that of the root run counts for each of its "
+        "calls without one of their own",
+        is_joined=True,
     ),
 )

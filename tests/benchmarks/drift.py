@@ -1,15 +1,19 @@
 """Follow domains through new prompts and new topics, and print what the matching got right.
 
-    python tests/benchmarks/drift.py FILE [--labels 40] [--held-back 8] [--rejected 4]
+    python tests/benchmarks/drift.py FILE... [--labels 40] [--held-back 8] [--rejected 4]
+                                     [--store data/benchmark.duckdb]
+                                     [--out tests/benchmarks/results/drift.md]
 
-The file holds prompts with a label. Half of the prompts of most labels are discovered; the smallest
-clusters are rejected, the others approved. Then the rest comes, with all prompts of the labels held
-back, and is discovered again. A cluster or domain stands for the label of most of its prompts.
+The files hold prompts with a label; the largest ones are taken, at most a fifth of them held back.
+Half of the prompts of the others are discovered; the smallest clusters whose label no other cluster
+stands for are rejected, the rest approved. Then the other prompts come, with all of the labels held
+back, and are discovered again. A cluster or domain stands for the label of most of its prompts.
 
 Printed: what became of the domains; the survivors whose cluster stands for the same label
 (precision), and of the domains whose label some cluster stands for, those that survived (recall);
-the held-back labels that a cluster stands for, and those of them that wait in the inbox as emerged;
-and how many clusters that stand for a rejected label wait again.
+the same precision of those that are linked unseen; the held-back labels that a cluster stands for,
+and those of them that wait in the inbox as emerged; and how many clusters that stand for a rejected
+label wait again.
 """
 
 import argparse
@@ -30,29 +34,52 @@ from pipeline.flows.identity import link_survivors, read_matches
 from pipeline.ingest import read_file
 from pipeline.split import fold_numbers
 from pipeline.store import Store
-from profiles.tables import MEMBERS, PROMPTS
+from profiles.tables import MEMBERS, PROMPTS, VECTORS
+
+STATED_OUT = ("oos", "unclear", "other")
+"""Labels for prompts of no kind: they are no domain."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description="Follow domains through drift.")
-    parser.add_argument("file", type=Path)
+    parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--labels", type=int, default=40)
     parser.add_argument("--held-back", type=int, default=8)
     parser.add_argument("--rejected", type=int, default=4)
+    parser.add_argument("--store", type=Path, default=Path("data/benchmark.duckdb"))
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args(arguments)
-    prompts = read_file(options.file).prompts.filter(pl.col("label").is_not_null())
-    labels = prompts["label"].unique().sort().to_list()[: options.labels]
+    reports = []
+    for path in options.files:
+        known = Store(path=options.store.with_name(f"{options.store.stem}-{path.stem}.duckdb"))
+        reports.append(f"## {path.stem}\n\n{follow(path, known, options)}")
+        sys.stdout.write(reports[-1] + "\n")
+        sys.stdout.flush()
+    if options.out:
+        options.out.write_text("# Domains in drift\n\n" + "\n".join(reports), encoding="utf-8")
+
+
+def follow(path: Path, known: Store, options: argparse.Namespace) -> str:
+    """Run both discoveries on one file; vectors in `known` are not computed again."""
+    is_known = pl.col("label").is_not_null() & ~pl.col("label").is_in(STATED_OUT)
+    prompts = read_file(path).prompts.filter(is_known)
+    sizes = prompts["label"].value_counts().sort(["count", "label"], descending=[True, False])
+    labels = sorted(sizes["label"][: options.labels])
     prompts = prompts.filter(pl.col("label").is_in(labels)).sort("prompt_id")
-    fold = pl.Series(fold_numbers(tuple(prompts["prompt_id"]), n_folds=2))
-    held_back = labels[:: max(len(labels) // max(options.held_back, 1), 1)][: options.held_back]
+    ids = prompts["prompt_id"].to_list()
+    fold = pl.Series(fold_numbers(tuple(ids), n_folds=2))
+    n_held_back = min(options.held_back, len(labels) // 5)
+    held_back = labels[:: len(labels) // max(n_held_back, 1)][:n_held_back]
     early = (fold == 0) & ~prompts["label"].is_in(held_back)
     with tempfile.TemporaryDirectory() as folder:
         store, encoder = Store(path=Path(folder) / "drift.duckdb"), load_encoder()
+        if known.exists():
+            store.append((VECTORS, known.read_among(VECTORS, "prompt_id", ids)))
         _learn(store, encoder, prompts.filter(early))
         rejected = _decide(store, options.rejected)
         _learn(store, encoder, prompts.filter(~early))
-        sys.stdout.write(_report(store, held_back, rejected))
+        return _report(store, held_back, rejected)
 
 
 def _learn(store: Store, encoder: Encoder, prompts: pl.DataFrame) -> None:
@@ -63,15 +90,16 @@ def _learn(store: Store, encoder: Encoder, prompts: pl.DataFrame) -> None:
 
 
 def _decide(store: Store, n_rejected: int) -> list[str]:
-    """Reject the smallest clusters and approve the others; returns the labels rejected."""
+    """Reject small clusters and approve the others; returns the labels rejected."""
     named = _labels_of_clusters(store)
-    smallest = sorted(named)[-n_rejected:] if n_rejected else []
-    for cluster_id in smallest:
+    times = Counter(named.values())
+    alone = [cluster_id for cluster_id in sorted(named) if times[named[cluster_id]] == 1]
+    refused = alone[max(len(alone) - n_rejected, 0) :]
+    for cluster_id in refused:
         reject_cluster(store, cluster_id, actor="benchmark", reason=None)
-    for cluster_id in sorted(set(named) - set(smallest)):
+    for cluster_id in sorted(set(named) - set(refused)):
         approve_clusters(store, [cluster_id], actor="benchmark", name=named[cluster_id])
-    kept = {named[cluster_id] for cluster_id in set(named) - set(smallest)}
-    return sorted({named[cluster_id] for cluster_id in smallest} - kept)
+    return sorted(named[cluster_id] for cluster_id in refused)
 
 
 def _labels_of_clusters(store: Store) -> dict[int, str]:
@@ -103,13 +131,16 @@ def _report(store: Store, held_back: Collection[str], rejected: Collection[str])
     linked = [names[domain_id] == named[cluster_id] for domain_id, cluster_id in strong]
     grown, again = len(link_survivors(store)), sum(statuses[c] == "waiting" for c in back)
     n_found = len(survivors & set(findable))
+    told = ", ".join(f"{n} {fate}" for fate, n in sorted(fates.items()))
+    without = sorted(set(held_back) - found)
+    those = f"{len(found)}" + (f" (not {', '.join(without)})" if without else "")
     lines = [
-        f"{len(names)} domains; rows of the report: {dict(sorted(fates.items()))}",
-        f"survivors with the right label: {sum(right)} of {len(right)} (precision)",
-        f"findable domains that survived: {n_found} of {len(findable)} (recall)",
-        f"strong survivors with the right label: {sum(linked)} of {len(linked)}; {grown} grew",
-        f"held-back labels with a cluster: {len(new)} of {len(held_back)}; emerged: {len(found)}",
-        f"clusters of {len(rejected)} rejected labels: {len(back)}; waiting again: {again}",
+        f"- {len(names)} domains; fates: {told}",
+        f"- survivors with the right label: {sum(right)} of {len(right)} (precision)",
+        f"- findable domains that survived: {n_found} of {len(findable)} (recall)",
+        f"- linked unseen with the right label: {sum(linked)} of {len(linked)}; {grown} grew",
+        f"- held-back labels with a cluster: {len(new)} of {len(held_back)}; emerged: {those}",
+        f"- clusters of {len(rejected)} rejected labels: {len(back)}; waiting again: {again}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,23 +1,29 @@
-"""Time a rerun of every page: `python -m tests.benchmarks.pages [--store STORE] [--large N]`.
+"""Time every page: `python -m tests.benchmarks.pages [--store STORE] [--large N [--at PATH]]`.
 
-Each page is opened once, to fill the caches as the first visitor does, and run again three times;
-the median counts. With `--large N` a store of N prompts and ten models is made in a folder of its
-own: random vectors around 24 centres, outcomes of every model on every prompt.
+Each page is opened in a process of its own which has loaded what a server loads when it starts, so
+`first` is what the first visitor of a new server waits for, with nothing cached. It is run three
+times more; the median is `rerun`. Both are wall-clock seconds; `CPU` is the processor time of the
+first visit, which other work on the machine does not change. With `--large N` a store of N prompts
+and ten models is made: random vectors around 24 centres, outcomes of every model on every prompt.
 """
 
 import argparse
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import numpy as np
 import polars as pl
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
+from pipeline.commands.serving import load_libraries
 from pipeline.config import Policy
 from pipeline.embed import check_vectors
 from pipeline.flows.curation import approve_clusters
@@ -28,9 +34,12 @@ from profiles.tables import CLUSTERS, IMPORTS, MEMBERS, OUTCOMES, PROMPTS, REQUE
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PAGES = (
-    "overview", "runs", "prompt_map", "inbox", "domains", "models", "policy", "regret", "batch",
-    "drift",
+    "", "data-and-runs", "map", "map?colour=Regret", "map?colour=Confidence", "map?words=kind",
+    "review", "taxonomy", "profiles", "profiles?models-tab=Two models", "routing",
+    "routing?view=Try a policy", "hindsight", "batch-routing", "coverage",
 )  # fmt: skip
+"""Addresses."""
+_PATIENCE_S = 300
 _N_MODELS, _N_CENTRES, _N_DIMS = 10, 24, 384
 _START = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -44,23 +53,42 @@ class StoredEncoder:
         return check_vectors(np.ones((len(texts), _N_DIMS), dtype=np.float32), len(texts))
 
 
-def timed(store: Path, **query: str) -> None:
-    """Print the first visit and the median rerun of every page, in seconds."""
+def timed(store: Path) -> None:
+    """Print what every page takes, in seconds."""
+    for page in _PAGES:
+        command = [sys.executable, "-m", "tests.benchmarks.pages", "--store", str(store)]
+        done = subprocess.run(
+            [*command, "--page", page],
+            cwd=_ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=False,
+            timeout=_PATIENCE_S,
+        )
+        *_, said = done.stdout.splitlines() or [f"{page}: exit code {done.returncode}"]
+        print(said, flush=True)  # noqa: T201
+
+
+def timed_page(store: Path, page: str) -> None:
+    """Print the first visit and the median rerun of one page, in seconds."""
     os.environ["PROMPTSHED_STORE"] = str(store)
-    for page, more in [*((name, {}) for name in _PAGES), ("policy", {"view": "Try a policy"})]:
-        app = AppTest.from_file(str(_ROOT / "app.py"), default_timeout=300).run()
-        app.switch_page(f"pages/{page}.py")
-        for name, value in (query | more).items():
-            app.query_params[name] = value
-        seconds = []
-        for _ in range(4):
-            began = time.perf_counter()
-            app.run()
-            seconds.append(time.perf_counter() - began)
-        problem = f"  {app.exception[0].value}" if app.exception else ""
-        label = f"{page} {' '.join(more.values())}".strip()
-        rerun = statistics.median(seconds[1:])
-        print(f"{label:<22} first {seconds[0]:6.2f}  rerun {rerun:6.2f}{problem}")  # noqa: T201
+    path, _, query = page.partition("?")
+    load_libraries()
+    app = AppTest.from_file(str(_ROOT / "app.py"), default_timeout=_PATIENCE_S)
+    app._page_hash = calc_hash(path) if path else ""  # switch_page needs a first run
+    for name, value in parse_qsl(query):
+        app.query_params[name] = value
+    seconds, cpu = [], time.process_time()
+    for visit in range(4):
+        began = time.perf_counter()
+        app.run()
+        seconds.append(time.perf_counter() - began)
+        cpu = time.process_time() - cpu if visit == 0 else cpu
+    problem = f"  {app.exception[0].value.splitlines()[0]}" if app.exception else ""
+    rerun, title = statistics.median(seconds[1:]), app.title[0].value
+    shown = f"{title}{f' ({query})' if query else ''}"
+    print(f"{shown:<32} first {seconds[0]:6.2f}  CPU {cpu:6.2f}  rerun {rerun:6.2f}{problem}")  # noqa: T201
 
 
 def make_large(path: Path, n: int) -> None:
@@ -168,23 +196,32 @@ def _run(ids, place, vectors):
     )
 
 
+def make_all(path: Path, n: int) -> None:
+    """Make a store of n prompts in which every step of the loop is done."""
+    make_large(path, n)
+    store, encoder = Store(path=path), StoredEncoder()
+    approve_clusters(store, list(range(_N_CENTRES - 4)), actor="benchmark")
+    print("made", path, file=sys.stderr)  # noqa: T201
+    profile(store, encoder)
+    publish_table(store, build_table(store, encoder, Policy(router="table")))
+
+
 def main() -> None:
     """Time the pages of one store."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", type=Path)
+    parser.add_argument("--page", help=argparse.SUPPRESS)
     parser.add_argument("--large", type=int, metavar="N")
+    parser.add_argument("--at", type=Path, help="Keep the large store there.")
     given = parser.parse_args()
-    if given.store:
+    if given.page is not None:
+        timed_page(given.store, given.page)
+    elif given.store:
         timed(given.store)
     if given.large:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "large.duckdb"
-            make_large(path, given.large)
-            store, encoder = Store(path=path), StoredEncoder()
-            approve_clusters(store, list(range(_N_CENTRES - 4)), actor="benchmark")
-            print("made", path, file=sys.stderr)  # noqa: T201
-            profile(store, encoder)
-            publish_table(store, build_table(store, encoder, Policy(router="table")))
+            path = given.at or Path(folder) / "large.duckdb"
+            make_all(path, given.large)
             timed(path)
 
 

@@ -84,10 +84,11 @@ def measure(source: Path, n_rows: int, *options: str) -> None:
     command = promptshed("route", source, "--dry-run", "--encoder", ENCODER, *options)
     process = subprocess.Popen(command)
     _, status, used = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - started
+    seconds, cpu_s = time.monotonic() - started, used.ru_utime + used.ru_stime
     sys.stdout.write(
         f"{n_rows:,} rows, {source.stat().st_size / 1e6:,.0f} MB: {seconds:,.0f} s, "
-        f"{n_rows / seconds:,.0f} rows/s, peak memory {used.ru_maxrss / 1024:,.0f} MB, "
+        f"{n_rows / seconds:,.0f} rows/s; {cpu_s:,.0f} s of CPU, {n_rows / cpu_s:,.0f} rows/s of "
+        f"it; peak memory {used.ru_maxrss / 1024:,.0f} MB, "
         f"exit code {os.waitstatus_to_exitcode(status)}\n"
     )
 

@@ -21,12 +21,12 @@ export_to litellm
 export_to litellm-plugin
 export_to litellm-semantic --exemplars redacted
 for form in litellm litellm-plugin litellm-semantic; do
-  "$work/litellm/bin/python" "$here/litellm_check.py" "$work/out/$form"
+  "$work/litellm/bin/python" -X faulthandler "$here/litellm_check.py" "$work/out/$form"
 done
 
 environment semantic-router semantic-router==1.1.1
 export_to semantic-router --exemplars redacted
-"$work/semantic-router/bin/python" "$here/semantic_router_check.py" "$work/out/semantic-router"
+"$work/semantic-router/bin/python" -X faulthandler "$here/semantic_router_check.py" "$work/out/semantic-router"
 
 environment vllm-sr vllm-sr==0.4.0
 for exemplars in none redacted; do

@@ -63,7 +63,7 @@ def test_a_path_without_a_file_is_refused(store, monkeypatch):
 
 def test_a_running_job_can_be_cancelled(store, monkeypatch):
     """Its count is shown, and one button stops it; the page itself has no other."""
-    with recorded(store.path, ["route", "in.csv"], alone=False) as end:
+    with recorded(store.path, ["route", "in.csv"]) as end:
         app = opened("batch", store.path, monkeypatch)
         assert "running" in " ".join(element.value for element in app.markdown)
         assert [button.label for button in app.button].count("Cancel") == 1
@@ -80,7 +80,7 @@ def test_only_files_written_here_are_offered(store, tmp_path, monkeypatch):
     sneaky = files / ".." / ".." / "secret.csv"
     for path, n_offered in ((files / "routed.csv", 1), (tmp_path / "secret.csv", 1), (sneaky, 1)):
         path.write_text("a\n1\n")
-        with recorded(store.path, ["route", "in.csv", "-o", str(path)], alone=False) as end:
+        with recorded(store.path, ["route", "in.csv", "-o", str(path)]) as end:
             end(0)
         app = opened("batch", store.path, monkeypatch)
         assert len(app.get("download_button")) == n_offered

@@ -87,12 +87,15 @@ def test_prompts_alike_are_found_by_their_vectors(store, monkeypatch):
     assert alike["Likeness"].is_monotonic_decreasing
 
 
-@pytest.mark.parametrize("colour", ["Regret", "Confidence", "Best model", "Cluster"])
+@pytest.mark.parametrize(
+    "colour", ["Regret", "Confidence", "Best model", "Cluster", "Mean cost", "Prompt length"]
+)
 def test_the_map_can_be_coloured_by_what_is_known(tiny_store, colour, monkeypatch):
     """Labels were not imported, so that is no choice."""
     app = opened("prompt_map", tiny_store.path, monkeypatch, colour=colour)
     assert not app.exception
-    assert "Label" not in app.button_group[0].options
+    assert app.selectbox(key="colour").value == colour
+    assert "Label" not in app.selectbox(key="colour").options
 
 
 def test_one_prompt_is_no_domain(store):

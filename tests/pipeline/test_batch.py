@@ -72,14 +72,75 @@ def test_a_csv_file_gets_receipts(tmp_path):
     assert done == [2, 3]
 
 
-def test_json_lines_keep_every_character(tmp_path):
-    """Numbers, escapes and spacing of the input are not rewritten."""
-    lines = ['{"prompt":"Hi","n": 1.10,"big":12345678901234567890}', '{ "prompt" : "h\\u00e9" }']
-    source = write(tmp_path / "in.jsonl", "\n".join(lines))
-    route_file(source, tmp_path / "out.jsonl", decide)
-    found = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [line.startswith(raw[:-1].rstrip()) for line, raw in zip(found, lines, strict=True)]
-    assert json.loads(found[0]) == {**json.loads(lines[0]), **decide(["Hi"]).row(0, named=True)}
+MEMBERS = [
+    '"n": 1.10', '"n":1e400', '"a": {"b": [1, {"c": null}]}', '"é": "h\\u00e9"',
+    '"big":12345678901234567890', '"same": 1, "same": 2', '"s": "\\ud83d\\ude00"', '"z": -0.0',
+    '"t": "a\\r\\nb"', '"u": "\\u0000"',
+]  # fmt: skip
+
+
+@given(
+    rows=st.lists(st.lists(st.sampled_from(MEMBERS), max_size=3), min_size=1, max_size=4),
+    space=st.sampled_from(["", " ", "\t"]),
+    end=st.sampled_from(["\n", "\r\n"]),
+    packing=st.sampled_from(["", ".gz", ".zst"]),
+)
+def test_json_lines_keep_every_character(tmp_path_factory, rows, space, end, packing):
+    """Numbers, escapes, repeated keys and spacing of the input are not rewritten."""
+    folder = tmp_path_factory.mktemp("jsonl")
+    members = [", ".join(['"prompt":"Hi"', *row]) for row in rows]
+    lines = [f"{{{space}{text}{space}}}" for text in members]
+    source = write(folder / "in.jsonl", end.join(lines))
+    target = folder / f"out.jsonl{packing}"
+    route_file(source, target, decide)
+    receipt = json.dumps(decide(["Hi"]).row(0, named=True))
+    data = unpacked(target).decode()
+    assert data == "".join(f"{line[:-1].rstrip()}, {receipt[1:]}\n" for line in lines)
+
+
+CELLS = [
+    "", "00123", "1.10", "1e400", '"quoted"', '"a ""b"" c"', '"line\r\nend"', '"line\nend"',
+    " pad ", '"=1"', "é", '"a,b"', "\x00", "'",
+]  # fmt: skip
+
+
+@given(
+    rows=st.lists(
+        st.tuples(st.sampled_from(CELLS), st.sampled_from(CELLS)), min_size=1, max_size=4
+    ),
+    end=st.sampled_from(["\n", "\r\n"]),
+    bom=st.sampled_from(["", "\ufeff"]),
+    packing=st.sampled_from(["", ".gz", ".zst"]),
+)
+def test_csv_keeps_every_character(tmp_path_factory, rows, end, bom, packing):
+    """Also quotes that were not needed; only the ends of lines become one line feed."""
+    folder = tmp_path_factory.mktemp("csv")
+    lines = [f"{first},Hi,{last}" for first, last in rows]
+    source = write(folder / "in.csv", bom + end.join(["a,prompt,b", *lines]))
+    target = folder / f"out.csv{packing}"
+    route_file(source, target, decide, guard_formulas=False)
+    [_, receipt] = route_one(folder)
+    head = ",".join(["a,prompt,b", *RECEIPT])
+    assert unpacked(target).decode() == "".join(
+        f"{line}\n" for line in [head, *(f"{line}{receipt}" for line in lines)]
+    )
+
+
+def unpacked(path):
+    data = path.read_bytes()
+    if path.suffix in (".csv", ".jsonl"):
+        return data
+    codec = "gzip" if path.suffix == ".gz" else "zstd"
+    with pa.CompressedInputStream(pa.BufferReader(data), codec) as stream:
+        return stream.read()
+
+
+def route_one(folder):
+    """Return the header and what is added to a row whose prompt is Hi."""
+    source = write(folder / "one.csv", "prompt\nHi\n")
+    route_file(source, folder / "one-out.csv", decide)
+    head, row = (folder / "one-out.csv").read_text(encoding="utf-8").splitlines()
+    return head.removeprefix("prompt"), row.removeprefix("Hi")
 
 
 def test_parquet_keeps_its_types_and_its_row_order(tmp_path):

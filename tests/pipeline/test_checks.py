@@ -1,8 +1,11 @@
 import pytest
 
 from pipeline.checks import Checks, parse_checks
+from pipeline.judge import Judge
 from pipeline.results import Result
 from profiles.errors import InputFileError
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
 
 
 @pytest.mark.parametrize(
@@ -23,6 +26,12 @@ from profiles.errors import InputFileError
         (Checks(json_keys=("a",)), "5", "no JSON object"),
         (Checks(json_keys=("a",)), "null", "no JSON object"),
         (Checks(json_keys=()), "{", "no JSON"),
+        (Checks(json_schema=SCHEMA), '{"n": 1}', None),
+        (Checks(json_schema=SCHEMA), '{"n": "1"}', "not as the JSON schema says, at $.n"),
+        (Checks(json_schema=SCHEMA), "[]", "not as the JSON schema says, at $"),
+        (Checks(json_schema=SCHEMA), "one", "no JSON"),
+        (Checks(json_schema=SCHEMA), "[" * 100_000, "no JSON"),
+        (Checks(json_schema=SCHEMA, json_keys=("m",)), '{"n": 1}', "JSON without m"),
     ],
 )
 def test_a_check_by_hand(checks, answer, problem):
@@ -44,11 +53,30 @@ def test_checks_are_read():
     assert found == Checks(json_keys=("a",), regex="x", max_chars=9, refusal=False)
 
 
+def test_a_schema_and_a_judge_are_read():
+    """A judge needs a model only."""
+    found = parse_checks("json_schema: {type: object}\njudge: {model: small}", name="c.yml")
+    assert found == Checks(json_schema={"type": "object"}, judge=Judge(model="small"))
+
+
+def test_a_reference_to_nothing_lets_no_answer_pass():
+    """It is found when it is followed, and said."""
+    checks = parse_checks("json_schema: {$ref: '#/$defs/none'}", name="c.yml")
+    assert "refers to nothing" in checks.problem_of(Result(id="r", answer="{}"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("a: [", "expected YAML"),
-        ("judge: x", "expected the keys refusal"),
+        ("critic: x", "expected the keys refusal"),
+        ("max_chars: true", "max_chars: found True"),
+        ("judge: x", "judge: found 'x'"),
+        ("judge: {criterion: good}", "judge: expected model"),
+        ("judge: {model: a, url: b}", "judge: expected model"),
+        ("judge: {model: a, max_tokens: many}", "judge: max_tokens: found 'many'"),
+        ("json_schema: {type: thing}", "json_schema: 'thing' is not valid"),
+        ("json_schema: {allOf: [{$ref: 'http://example.org/x'}]}", "references within it"),
         ("min_chars: many", "min_chars: found 'many'"),
         ("regex: '('", "regex: missing"),
     ],

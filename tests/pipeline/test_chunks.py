@@ -25,7 +25,7 @@ def test_every_raw_value_has_a_text(value, text):
 
 def test_csv_rows_have_every_shape():
     """CSV knows only strings."""
-    chunk = CsvChunk(columns=("a", "b"), lines=[2], rows=[["1", "x"]])
+    chunk = CsvChunk(columns=("a", "b"), lines=[2], rows=[["1", "x"]], raws=["1,x"])
     assert chunk.column("b") == ["x"]
     assert list(chunk.cells()) == [["1", "x"]]
     assert chunk.json_lines() == ['{"a": "1", "b": "x"}']

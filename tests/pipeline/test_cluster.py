@@ -130,7 +130,7 @@ def test_a_shared_tree_is_hdbscan(method):
     ):  # fmt: skip
         model = hdbscan.HDBSCAN(
             min_cluster_size=size,
-            min_samples=min(size, 15),
+            min_samples={5: 2, 9: 3, 16: 6}[size],
             cluster_selection_method=method,
             approx_min_span_tree=False,
             gen_min_span_tree=True,

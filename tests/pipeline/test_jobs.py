@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -6,6 +5,8 @@ import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from threading import Barrier, Thread
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_a_verb_leaves_a_record(capsys, tmp_path, store_path):
 
 def test_progress_is_told_while_it_runs(store_path):
     """What is counted, how many are done, and of how many."""
-    with recorded(store_path, ["discover"], alone=True) as end:
+    with recorded(store_path, ["discover"]) as end:
         assert read_jobs(store_path)[0].state == RUNNING
         bar = progress_bar("encode", 10)
         bar.update(4)
@@ -83,7 +84,7 @@ def test_progress_is_told_while_it_runs(store_path):
 )
 def test_every_end_is_recorded(store_path, error, state, code):
     """A refusal, a bug and an interrupt each have their state, and are raised on."""
-    with pytest.raises(type(error)), recorded(store_path, ["route"], alone=False):
+    with pytest.raises(type(error)), recorded(store_path, ["route"]):
         raise error
     [job] = read_jobs(store_path)
     assert (job.state, job.exit_code) == (state, code)
@@ -91,35 +92,74 @@ def test_every_end_is_recorded(store_path, error, state, code):
 
 def test_one_discovery_at_a_time(store_path):
     """The second is refused with who runs and since when; other verbs are not."""
-    with recorded(store_path, ["discover"], alone=True):
+    with recorded(store_path, ["discover"]):
         with (
             pytest.raises(UsageError, match=rf"runs since .*process {os.getpid()}.*cancel it"),
-            recorded(store_path, ["discover"], alone=True),
+            recorded(store_path, ["discover"]),
         ):
             pass
-        with recorded(store_path, ["evaluate"], alone=True):
+        with recorded(store_path, ["evaluate"]):
             pass
+
+
+def test_of_many_that_start_at_once_one_runs(store_path):
+    """Each looks and then says that it runs: nobody may look in between."""
+    ready, done, ran, refused = Barrier(8), Barrier(8), [], []
+
+    def start():
+        ready.wait(_PATIENCE_S)
+        try:
+            with recorded(store_path, ["discover"]) as end:
+                ran.append(1)
+                done.wait(_PATIENCE_S)
+                end(0)
+        except UsageError:
+            refused.append(1)
+            done.wait(_PATIENCE_S)
+
+    threads = [Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(_PATIENCE_S)
+    assert (len(ran), len(refused)) == (1, 7)
+
+
+def test_a_page_is_told_at_once_that_a_discovery_runs(store_path):
+    """No process is started only to be refused; other verbs are started."""
+    with recorded(store_path, ["discover"]), pytest.raises(UsageError, match="cancel it first"):
+        start_job(store_path, ["discover"])
+    assert len(read_jobs(store_path)) == 1
 
 
 def test_a_killed_process_is_seen(store_path):
-    """Nobody could write its end; the process is gone all the same."""
-    with subprocess.Popen([sys.executable, "-c", "pass"]) as process:
-        process.wait()
-    folder_of(store_path).mkdir()
-    job = Job(
-        job_id="x", arguments=("route",), pid=process.pid, started_at="2026-01-01T00:00:00+00:00"
-    )
-    record = {**job.__dict__, "arguments": ["route"]}
-    (folder_of(store_path) / "x.json").write_text(json.dumps(record))
+    """Nobody could write its end; the process is gone all the same, and another may start."""
+    code = "import sys, time; sys.argv = ['promptshed', 'discover']\n"
+    code += "from pathlib import Path; from pipeline.jobs import recorded\n"
+    code += f"with recorded(Path({str(store_path)!r}), ['discover']): time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        waited(store_path, lambda job: job.state == RUNNING)
+        process.kill()
+        process.wait(_PATIENCE_S)
     assert read_jobs(store_path)[0].state == DIED
-    living = replace(job, pid=os.getpid())
-    assert living.state == DIED  # another process has the number by now
-    assert replace(living, started_at="2126-01-01T00:00:00+00:00").state == RUNNING
+    with recorded(store_path, ["discover"]) as end:
+        end(0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_number_that_was_used_again_is_another_process(store_path):
+    """A process that began at another moment is not the job's, however old its record is."""
+    with recorded(store_path, ["route"]) as end:
+        [job] = read_jobs(store_path)
+        assert job.state == RUNNING
+        assert replace(job, born="1").state == DIED
+        assert replace(job, born=None).state == RUNNING  # of an older record it is not known
+        end(0)
 
 
 def test_broken_records_are_passed_over(store_path):
     """A half-written or foreign file hides no other job."""
-    with recorded(store_path, ["profile"], alone=False) as end:
+    with recorded(store_path, ["profile"]) as end:
         end(0)
     for name, text in {"a": "{", "b": "[]", "c": '{"job_id": "c"}'}.items():
         (folder_of(store_path) / f"{name}.json").write_text(text)

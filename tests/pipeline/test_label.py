@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.label import label_clusters
+from pipeline.label import label_clusters, name_groups_of
 
 TEXTS = ["sort a python list", "python list bug", "bake a cake", "cake recipe", "bake my cake"]
 IDS = np.array([0, 0, 1, 1, 1])
@@ -89,3 +89,40 @@ def test_a_name_that_fits_few_is_a_quote():
     ids = np.zeros(30, dtype=np.int64)
     (label,) = label_clusters(texts, vectors, ids)
     assert (label.name, label.phrases) == ("like “why is the sky blue”", ("red kite",))
+
+
+def test_a_phrase_that_adds_little_is_not_in_the_name():
+    """Where all texts hold the first phrases, one in a fifth of them tells nothing."""
+    texts = [f"sort the words alphabetically {word}" for word in ("seashore", *"abcd")]
+    texts[1] += " seashore"
+    others = ["bake a cake", "cake tin"]
+    ids = np.array([0] * 5 + [1] * 2)
+    label, _ = label_clusters([*texts, *others], np.eye(7, 8, dtype=np.float32), ids)
+    assert "seashore" in label.phrases
+    assert "seashore" not in label.name
+
+
+def test_meaning_decides_between_words():
+    """With an encoder, the phrase nearest to what sets the cluster apart comes first."""
+    texts = ["burgundy chairs", "burgundy chairs", "bake a cake", "bake a cake"]
+    vectors = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], dtype=np.float32)
+
+    def encode(phrases):
+        return np.array([[1, 0] if p == "chairs" else [0.6, 0.8] for p in phrases], "f4")
+
+    first, _ = label_clusters(texts, vectors, np.array([0, 0, 1, 1]), encode=encode)
+    assert first.phrases[0] == "chairs"
+
+
+def test_groups_are_named_by_what_is_in_them():
+    """What clusters share names them; one of one cluster has its name; others are listed."""
+    texts = ["credit card limit", "credit card fee", "cake tin", "zebra", "lemon", "onyx", "agate"]
+    texts = [f"{text} {end}" for text in texts for end in ("here", "there")]
+    ids = np.repeat(np.arange(7), 2)
+    vectors = np.repeat(np.eye(7, 8, dtype=np.float32), 2, axis=0)
+    labels = label_clusters(texts, vectors, ids)
+    level = np.array([0, 0, 1, 2, 2, 2, 2])
+    [(cards, cake, others)] = name_groups_of(texts, vectors, ids, labels, [level])
+    assert cards == "credit card"
+    assert cake == labels[2].name
+    assert others == "zebra, lemon, onyx and 1 more"

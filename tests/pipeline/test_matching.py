@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.matching import match_domains, overlaps, proposals
+from pipeline.matching import decided_sets, match_domains, overlaps, proposals
 from pipeline.taxonomy import member_set
 from profiles.tables import CLUSTERS, MEMBER_SETS, MEMBERS
 from tests.pipeline.test_taxonomy import ART, MATHS, SETS, approved, history
@@ -23,7 +23,8 @@ def clusters_of(groups):
 
 def statuses(groups, events, sets=SETS, seen=None):
     seen = MEMBERS.empty() if seen is None else seen
-    found = proposals(*clusters_of(groups), events, sets, seen)
+    clusters, members = clusters_of(groups)
+    found = proposals(clusters, overlaps(members, decided_sets(events), sets, seen), events)
     return found.select("cluster_id", "domain_id", "status").rows()
 
 

@@ -24,7 +24,18 @@ def test_groups_are_named(endpoint_server):
 
 @pytest.mark.parametrize(
     "answer",
-    ["", None, "one\ntwo", "x" * 61, "bell\x07", "red \x1b[31m", "\u202eevil", "unassigned", " . "],
+    [
+        "",
+        None,
+        "one\ntwo",
+        "x" * 61,
+        "bell\x07",
+        "red \x1b[31m",
+        "\u202eevil",
+        "Unassigned",
+        " . ",
+        "---",
+    ],
 )
 def test_what_is_no_name_changes_nothing(endpoint_server, answer):
     """Long, empty, of several lines, with control or direction characters: the phrases stay."""
@@ -36,6 +47,19 @@ def test_two_groups_do_not_share_a_name(endpoint_server):
     """The second one keeps its phrases."""
     endpoint_server.answers = lambda _text: (200, "Things")
     assert named(endpoint_server) == ["Things", "lease"]
+
+
+def test_a_name_that_stays_is_taken(endpoint_server):
+    """The first group does not get the phrases the second one keeps, in whatever letters."""
+    endpoint_server.answers = lambda text: (200, "LEASE" if "soup" in text else "")
+    assert named(endpoint_server) == KNOWN
+
+
+@pytest.mark.parametrize("answer", ["**Law**", "# Law", "- _Law_", "> Law", "Law  "])
+def test_markup_is_no_part_of_a_name(endpoint_server, answer):
+    """What a model adds for show is taken away."""
+    endpoint_server.answers = lambda text: (200, "" if "soup" in text else answer)
+    assert named(endpoint_server) == [KNOWN[0], "Law"]
 
 
 def test_a_refusal_is_an_error(endpoint_server):

@@ -12,7 +12,7 @@ from pipeline.targets import open_target
 
 SOURCE = Source(name="in.csv", path=Path("in.csv"), kind="csv", codec=None, columns=("a",),
                 delimiter=";")  # fmt: skip
-CHUNK = CsvChunk(columns=("a",), lines=[2, 3], rows=[["=1"], ["x"]])
+CHUNK = CsvChunk(columns=("a",), lines=[2, 3], rows=[["=1"], ["x"]], raws=["=1", "x"])
 RECEIPTS = pl.DataFrame({"model": ["m", None], "cost": [0.5, None], "safe": [True, None]})
 
 

@@ -71,6 +71,7 @@ def test_prompts_with_a_gap_are_left_out():
     quality = [[1, 0], [NAN, 1], *[[1, 1]] * 8]
     case = complete_case(outcomes_of(quality, np.ones((10, 2))))
     assert case.rows.tolist() == [0, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert case.n_gaps == 1
     assert np.isfinite(case.outcomes.quality).all()
 
 

@@ -1,6 +1,10 @@
 """The table over HTTP, from the real server."""
 
 import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +51,46 @@ def test_an_unchanged_table_is_not_sent_again(address):
     assert (status, again["ETag"], body) == (304, headers["ETag"], b"")
     assert fetched(address, **{"If-None-Match": '"older"'})[0] == 200
     assert fetched(f"{address}/1")[1]["ETag"] != headers["ETag"]
+
+
+@pytest.mark.parametrize("form", ["W/{0}", '"x",{0}', '"x", W/{0}', "*"])
+def test_a_tag_is_known_in_every_form_it_may_come_back_in(address, form):
+    """Proxies weaken it, and lists need no space."""
+    tag = fetched(address)[1]["ETag"]
+    assert fetched(address, **{"If-None-Match": form.format(tag)})[0] == 304
+
+
+def test_only_the_head_can_be_asked_for(address):
+    """It has the tag and the length, and no body."""
+    plain = {"Accept-Encoding": "identity"}
+    answer = requests.head(address, headers=plain, timeout=30)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert int(answer.headers["Content-Length"]) == len(fetched(address)[2])
+    assert answer.headers["ETag"] == fetched(address)[1]["ETag"]
+
+
+@pytest.mark.parametrize("path", ["/abc", "/-1", "/2/nothing", "x", "/../nothing"])
+def test_any_other_address_is_404_and_no_page(address, path):
+    """The dashboard's HTML with status 200 would be taken for a table."""
+    status, headers, body = fetched(f"{address}{path}")
+    assert (status, headers["Content-Type"]) == (404, "application/json")
+    assert "schema" in json.loads(body)["error"]
+
+
+def test_a_busy_store_is_503_with_when_to_ask_again(tiny_store, tmp_path):
+    """Another process holds it for longer than a request waits; later the table is there."""
+    path = Path(shutil.copy(tiny_store.path, tmp_path / "busy.duckdb"))
+    hold = f"import duckdb, time; c = duckdb.connect({str(path)!r}); print(1, flush=True); "
+    with serving(path) as where:
+        command = [sys.executable, "-c", hold + "time.sleep(60)"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"1\n"
+            status, headers, body = fetched(f"{where}/api/routing-table")
+            holder.kill()
+        assert (status, headers["Retry-After"]) == (503, "5")
+        assert f"PID {holder.pid}" in json.loads(body)["error"]
+        assert fetched(f"{where}/api/routing-table")[0] == 200
 
 
 def test_the_schema_is_served(address):

@@ -1,5 +1,8 @@
 import contextlib
 import json
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -87,15 +90,45 @@ def verbs(run):
     return [row["verb"] for row in json.loads(run("domains", "history", "--json")[1])]
 
 
-def test_the_whole_story_of_a_taxonomy(run, tmp_path, monkeypatch):
-    """Approve, rename, reject, merge, split, retire, restore and undo; every id stays."""
+DIES = """
+import os, signal, sys
+from pipeline import store
+from pipeline.__main__ import main
+from profiles.tables import DOMAIN_EVENTS
+
+insert = store._insert
+
+def dies(connection, table, frame, verb):
+    if table is not DOMAIN_EVENTS:
+        return insert(connection, table, frame, verb)
+    insert(connection, table, frame.head(1), verb)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+store._insert = dies
+main(sys.argv[1:])
+"""
+
+
+def killed_between_two_events(path, *arguments):
+    """Run a command in a process that kills itself after the first event it writes."""
+    command = [sys.executable, "-c", DIES, *map(str, arguments), "--store", str(path)]
+    return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode
+
+
+def test_the_whole_story_of_a_taxonomy(run, tmp_path):
+    """Approve, rename, reject, merge, split, retire, restore, undo and a crash; ids stay."""
     run("discover")
     python = run("domains", "approve", "0", "--name", "python")[1].strip()
     kitchen = run("domains", "approve", "1", "--name", "kitchen", "--by", "bo")[1].strip()
     run("domains", "reject", "2", "--reason", "mixed")
     assert now(run) == {"python": 20, "kitchen": 20}
 
-    assert run("domains", "merge", "python", "kitchen", "--name", "all")[1].strip() == python
+    merge = ("domains", "merge", "python", "kitchen", "--name", "all")
+    path, before = tmp_path / "store.duckdb", verbs(run)
+    assert killed_between_two_events(path, *merge) == -signal.SIGKILL
+    assert (verbs(run), now(run)) == (before, {"python": 20, "kitchen": 20})
+    assert run(*merge)[1].strip() == python
+    assert verbs(run) == [*before, "merge", "merge"]
     assert now(run) == {"all": 40}
     found = run("domains", "split", "all")[1].split()
     assert (found[0], len(found)) == (python, 2)
@@ -120,7 +153,13 @@ def test_the_whole_story_of_a_taxonomy(run, tmp_path, monkeypatch):
 
     run("domains", "retire", "all")
     assert now(run) == {}
-    assert "1 domains made or changed" in run("domains", "import", exported)[2]
+    run("domains", "restore", "all")
+    run("domains", "rename", "all", "both", "--by", "bo")
+    run("domains", "retire", "both")
+    code, _, err = run("domains", "import", exported)  # someone decided since
+    assert (code, now(run)) == (2, {})
+    assert "retire by " in err
+    assert "1 domains made or changed" in run("domains", "import", exported, "--overwrite")[2]
     assert now(run) == {"all": 40}
     waiting = json.loads(run("domains", "list", "--json")[1])["waiting"]
     assert waiting == []  # the rejected cluster does not come back
@@ -148,7 +187,7 @@ def test_a_domain_of_one_kind_is_not_split(run):
     assert "--prompts" in err
 
 
-def test_a_crash_between_two_events_leaves_neither(run, monkeypatch):
+def test_an_interrupt_between_two_events_leaves_neither(run, monkeypatch):
     """A decision of two events is there as a whole or not at all, and can be taken again."""
     run("discover")
     run("domains", "approve", "--all")

@@ -1,6 +1,9 @@
 import json
+import re
 
-from tests.support import run_command, skip_umap, story, use_fake_encoder
+import yaml
+
+from tests.support import run_command, skip_umap, story, story_csv, use_fake_encoder
 
 
 def test_discover_prints_the_sweep(run):
@@ -15,8 +18,12 @@ def test_discover_prints_the_sweep(run):
         "unclustered",
         "validity",
         "stability",
+        "routing,",
+        "points",
         "chosen",
     ]
+    assert re.search(r" [+-]\d+\.\d\d \[[+-]\d+\.\d\d, [+-]\d+\.\d\d\]", out.splitlines()[1])
+    assert "0.333 is the least sum of the unclustered share and 1 / clusters" in err
     assert out.count("*") == 1
     assert "3 clusters of 60 prompts, 0 unclustered. Next: promptshed domains list" in err
 
@@ -56,6 +63,22 @@ def test_nothing_to_discover_is_no_traceback(capsys, tmp_path, monkeypatch):
     assert (code, out) == (1, "")
     assert "promptshed import FILE" in err
     assert not (tmp_path / "none.duckdb").exists()
+
+
+def test_any_row_order_gives_the_same_domains(capsys, tmp_path, monkeypatch):
+    """From a file to the exported domains: names and prompts are those of the file turned over."""
+    use_fake_encoder(monkeypatch)
+    skip_umap(monkeypatch)
+    found = []
+    for name, prompts in (("one", story(12)), ("other", story(12)[::-1])):
+        source, store = tmp_path / f"{name}.csv", ("--store", tmp_path / f"{name}.duckdb")
+        source.write_text(story_csv(prompts), encoding="utf-8")
+        for step in (("import", source), ("discover",), ("domains", "approve", "--all")):
+            assert run_command(capsys, *step, *store)[0] == 0
+        domains = yaml.safe_load(run_command(capsys, "domains", "export", *store)[1])["domains"]
+        found.append(sorted((one["name"], one["prompt_ids"]) for one in domains))
+    assert found[0] == found[1]
+    assert len(found[0]) == 3
 
 
 def test_a_language_model_may_name_the_clusters(run, endpoint_server, monkeypatch):

@@ -50,6 +50,16 @@ def test_routers_are_compared(run):
     assert "oracle" in err
 
 
+def test_prompts_with_a_gap_are_counted(run, built, tmp_path, capsys):
+    """Two prompts that one of three models did not answer are in no score, and that is said."""
+    log = tmp_path / "more.csv"
+    log.write_text("prompt,model,quality,cost_usd\nnew one,large,1,1\nnew two,large,1,1\n")
+    assert run_command(capsys, "import", log, "--store", tmp_path / "store.duckdb")[0] == 0
+    _, out, err = run("--seeds", 1, "--json")
+    assert "Left out: 2 prompts without a known outcome of every model." in err
+    assert json.loads(out)["n_prompts"] == 60
+
+
 def test_json_has_every_number(run):
     """Nothing but JSON on standard output; unknown numbers are null."""
     code, out, _ = run("--seeds", 1, "--json")

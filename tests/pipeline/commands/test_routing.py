@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from pipeline.batch import route_file
+from pipeline.resuming import write_checkpoint
 from profiles.tables import RECEIPT
 from tests.support import BEST_VALUE, MODELS, run_command, story, story_store, use_fake_encoder
 
@@ -164,6 +166,46 @@ def test_a_profile_is_printed(run):
     cells = json.loads(run("profile", "--json")[1])
     assert {cell["model_id"] for cell in cells} == set(MODELS)
     assert {cell["latency_p50_s"] for cell in cells} == {None}
+
+
+def stop_after(monkeypatch, n_chunks):
+    """Interrupt the pass that writes after so many chunks, as a kill would leave it."""
+    saved = []
+
+    def save(target, checkpoint):
+        write_checkpoint(target, checkpoint)
+        saved.append(checkpoint)
+        if len(saved) == n_chunks:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.batch.write_checkpoint", save)
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl.gz"])
+@pytest.mark.parametrize("limit", [("--budget-usd", 0.6), ("--max-share", "large=0.4"), ()])
+def test_an_interrupted_file_goes_on_within_its_limit(run, tmp_path, monkeypatch, name, limit):
+    """The money that is left, and the places, are those of one run: the same bytes at the end."""
+    rows = [json.dumps({"prompt": p.text}) for p in story(20)] * 2
+    (tmp_path / "in.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    monkeypatch.setattr(route_file, "__kwdefaults__", route_file.__kwdefaults__ | {"chunk_rows": 7})
+    free = json.loads(run("route", "in.jsonl", "--dry-run", "--json")[1])["expected_cost_usd"]
+    if "--budget-usd" in limit:
+        limit = (limit[0], limit[1] * free)
+    assert run("route", "in.jsonl", "-o", f"whole-{name}", *limit)[0] == 0
+    for n_chunks in (3, 5):
+        with monkeypatch.context() as patch:
+            stop_after(patch, n_chunks)
+            code, _, err = run("route", "in.jsonl", "-o", name, "--resume", *limit)
+        assert (code, "add --resume to the same command" in err) == (130, True)
+        assert not (tmp_path / name).exists()
+    code, out, err = run("route", "in.jsonl", "-o", name, "--resume", "--json", *limit)
+    assert (code, "Going on after 56 rows" in err) == (0, True)
+    assert (tmp_path / name).read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
+    told = json.loads(out)
+    assert told["n_rows"] == len(rows)
+    if "--budget-usd" in limit:
+        assert told["expected_cost_usd"] <= limit[1] < free
+        assert told["quality_for_a_dollar"] > 0.0
 
 
 def test_a_file_is_routed_within_a_budget(run, tmp_path):

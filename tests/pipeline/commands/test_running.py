@@ -12,7 +12,7 @@ import pytest
 from pipeline.batch import route_file
 from pipeline.checks import Checks
 from pipeline.commands.running import _run_id
-from pipeline.flows.running import RunOptions
+from pipeline.flows.asking import RunOptions
 from pipeline.purse import Pace
 from pipeline.requests import Template
 from pipeline.resuming import part_path
@@ -30,6 +30,7 @@ checked_on: 2026-11-23
 models:
   - {model_id: large, prices: [{price_in_usd_per_mtok: 1000, price_out_usd_per_mtok: 1000}]}
   - {model_id: small, prices: [{price_in_usd_per_mtok: 100, price_out_usd_per_mtok: 100}]}
+  - {model_id: judge, prices: [{price_in_usd_per_mtok: 100, price_out_usd_per_mtok: 100}]}
   - {model_id: tiny, prices: [{price_in_usd_per_mtok: 100, price_out_usd_per_mtok: 100}]}
 """
 
@@ -43,6 +44,8 @@ class Scripted(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         prompt, model = body["messages"][-1]["content"], body["model"]
         server = self.server
+        if model == "judge":
+            prompt = f"judge: {json.loads(prompt)['answer']}"
         with server.lock:
             number = server.n_calls[prompt]
             server.n_calls[prompt] += 1
@@ -179,6 +182,66 @@ def test_what_fails_goes_to_the_next_model(run, server, tmp_path):
     outcomes = Store(path=tmp_path / "s.duckdb").read(OUTCOMES)
     assert outcomes.height == 1 + 1 + 3 + 3
     assert outcomes.filter(pl.col("propensity").is_not_null()).height == 3
+
+
+@pytest.fixture
+def judged(run, server, tmp_path):
+    """Two rows whose first answers are Bad., which the judge lets pass as scripted."""
+    lines = [json.dumps({"prompt": text}) for text in ("Write a poem", "Sing a song")]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "c.yml").write_text('judge: {model: judge, criterion: "Is it kind?"}')
+    route_file("in.jsonl", "routed.jsonl", decide)
+    server.scripts |= {"Write a poem": ["Bad."], "judge: Fine.": ["PASS", " pass. "]}
+    return lambda *options: run("--checks", "c.yml", "--at-once", "1", *options)
+
+
+def test_a_judge_sends_a_bad_answer_to_the_next_model(judged, server, tmp_path):
+    """It sees the conversation and the answer; its calls are paid for, but are no outcomes."""
+    server.scripts["judge: Bad."] = ["FAIL"]
+    code, out, _ = judged()
+    first, second = answers(tmp_path)
+    assert code == 0
+    assert [call["problem"] for call in first["calls"]] == ["the judge says FAIL", None]
+    assert (first["answer"], second["answer"], len(second["calls"])) == ("Fine.", "Fine.", 1)
+    assert [model for _, model, _, _ in server.seen].count("judge") == 3
+    asked = next(body["messages"] for body in server.bodies if body["model"] == "judge")
+    assert "Is it kind?" in asked[0]["content"]
+    chat = [{"role": "user", "content": "Write a poem"}]
+    assert json.loads(asked[1]["content"]) == {"conversation": chat, "answer": "Bad."}
+    assert json.loads(out)["cost_usd"] == pytest.approx(0.005 * 2 + 0.0005 + 3 * 0.0005)
+    outcomes = Store(path=tmp_path / "s.duckdb").read(OUTCOMES)
+    assert sorted(outcomes["model_id"]) == ["large", "large", "small"]
+
+
+@pytest.mark.parametrize("said", ["PASS, since the answer says so", "", "{}", 400, "malformed"])
+def test_without_a_verdict_an_answer_does_not_pass(judged, server, tmp_path, said):
+    """Whatever a judge says beside one word, or if it fails, counts for nothing."""
+    server.scripts["judge: Bad."] = [said]
+    judged("--tries", "1")
+    assert answers(tmp_path)[0]["calls"][0]["problem"].startswith("no verdict of the judge: ")
+
+
+def test_a_judge_is_asked_only_about_what_passes_all_else(judged, server, tmp_path):
+    """A refusal costs no call to it."""
+    server.scripts["Write a poem"] = ["I cannot do that."]
+    judged()
+    assert [row["calls"][0]["problem"] for row in answers(tmp_path)] == ["refusal", None]
+    assert [model for _, model, _, _ in server.seen].count("judge") == 2
+
+
+def test_a_judge_counts_against_the_cap(judged, server, tmp_path):
+    """It needs a price, and is not asked where that could exceed the cap."""
+    chat = [{"role": "user", "content": "Write a poem"}]
+    body = {"model": "large", "messages": chat, "max_completion_tokens": 10}
+    cap = 0.001 * (len(json.dumps(body)) + 10) + 0.001  # the answer, but not the judge
+    price = "judge, prices: [{price_in_usd_per_mtok: "
+    dear = MODELS_FILE.replace(f"{price}100,", f"{price}9000,")
+    (tmp_path / "m.yml").write_text(dear, encoding="utf-8")
+    code, _, err = judged("--max-usd", f"{cap:.6f}", "--tries", "1")
+    assert (code, [model for _, model, _, _ in server.seen]) == (1, ["large"])
+    (tmp_path / "m.yml").write_text(MODELS_FILE.replace("judge", "other"), encoding="utf-8")
+    code, _, err = judged("--max-usd", "9")
+    assert (code, "the price of judge" in err) == (2, True)
 
 
 def test_the_cap_is_never_exceeded_and_a_higher_one_goes_on(run, server, tmp_path):

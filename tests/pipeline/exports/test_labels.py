@@ -1,13 +1,17 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 import yaml
 
+from pipeline.assign import Assigner
 from pipeline.exports.label_map import label_map
 from pipeline.exports.registry import PROJECTIONS
+from pipeline.ranking import BEYOND
 from profiles.errors import UsageError
 from profiles.profile import UNASSIGNED
 from profiles.tables import BUCKETS, TABLE_ENTRIES
@@ -17,12 +21,22 @@ IDS = ["dom-1", "dom-2", UNASSIGNED]
 CHAINS = [["small", "large"], ["large", "small"], ["large", "small"]]
 
 
-def table(ids=IDS, names=NAMES, chains=CHAINS):
+ASSIGNER = Assigner(
+    weights=np.eye(2, dtype=np.float32),
+    intercepts=np.zeros(2, dtype=np.float32),
+    temperature=1.0,
+    prototypes=np.eye(2, dtype=np.float32),
+    radii=np.zeros(2, dtype=np.float32),
+)
+
+
+def table(ids=IDS, names=NAMES, chains=CHAINS, beyond=None):
     named = enumerate(zip(ids, names, strict=True))
     buckets = [{"bucket": i, "domain_id": domain_id, "name": n} for i, (domain_id, n) in named]
     entries = [
         dict.fromkeys(TABLE_ENTRIES.schema)
-        | {"bucket": i, "rank": rank, "model_id": model, "quality": 0.5, "n": 3.0, "reason": "why"}
+        | {"bucket": i, "rank": rank, "model_id": model, "quality": 0.5, "n": 3.0}
+        | {"reason": BEYOND if model == beyond else "why"}
         for i, chain in enumerate(chains)
         for rank, model in reversed([*enumerate(chain, 1)])
     ]
@@ -43,6 +57,29 @@ def written(name, **parts):
 def test_chains_are_in_the_order_of_rank():
     """The chosen model first, for every bucket, in any order of rows."""
     assert table().chains == dict(zip(IDS, map(tuple, CHAINS), strict=True))
+
+
+@pytest.mark.parametrize("name", sorted(PROJECTIONS))
+def test_a_model_beyond_a_limit_is_in_no_export(name):
+    """The table ranks it for the eye; whoever follows an export must not be sent to it."""
+    chains = [[*chain, "forbidden"] for chain in CHAINS]
+    limited = replace(
+        table(chains=chains, beyond="forbidden"),
+        assigner=ASSIGNER,
+        exemplars=dict.fromkeys(IDS[:2], ("a prompt",)),
+    )
+    contents = PROJECTIONS[name].write(limited)
+    written = [c if isinstance(c, bytes) else c.encode() for c in contents.values()]
+    assert any(b"large" in content for content in written)
+    assert not any(b"forbidden" in content for content in written)
+
+
+def test_the_plugin_has_a_tier_for_who_answers_when_no_model_keeps_the_limits():
+    """In a mixture of domains that can be a model that no domain sends a prompt to."""
+    limited = replace(table(), last_resort=("safe",), assigner=ASSIGNER)
+    config = yaml.safe_load(PROJECTIONS["litellm-plugin"].write(limited)["config.yaml"])
+    names = [group["model_name"] for group in config["model_list"]]
+    assert names == ["large", "safe", "small", "promptshed"]
 
 
 def test_csv_has_every_model_and_runs_no_formula():

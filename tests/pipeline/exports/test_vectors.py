@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.assign import Assigner
-from pipeline.exports.exemplars import exemplar_rows
+from pipeline.exports.exemplars import exemplar_rows, least_likeness
 from pipeline.exports.label_map import LabelMap
 from pipeline.exports.redaction import redact
 from pipeline.exports.registry import PROJECTIONS
@@ -37,6 +37,7 @@ def table(chains=CHAINS, **changes):
         "assigner": assigner([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.5]),
         "encoder_name": "all-MiniLM-L6-v2",
         "exemplars": {"dom-1": ("add", "sum"), "dom-2": ("poem",)},
+        "thresholds": {"dom-1": 0.25, "dom-2": 0.25},
     }
     return LabelMap(table_version=3, chains=chains, entries=pl.DataFrame(names), **given | changes)
 
@@ -155,3 +156,14 @@ def test_what_looks_personal_is_masked(text, expected):
 def test_what_masking_does_not_catch(text):
     """As its documentation says: small letters, a first word, secrets in words."""
     assert redact(text) == text
+
+
+def test_the_least_likeness_by_hand():
+    """Of the others' cosines 0.8 and 0.6 to the nearest example, the share of them; 0 for none."""
+    vectors = np.array([[1, 0], [0.8, 0.6], [0.6, -0.8], [0, 1]], dtype=np.float32)
+    domain_of = np.array([0, 0, 0, 1])
+    rows = [np.array([0]), np.array([3])]
+    found = least_likeness(vectors, domain_of, rows, rejected_share=0.0)
+    assert found == pytest.approx([0.6, 0.0])
+    found = least_likeness(vectors, domain_of, rows, rejected_share=0.5)
+    assert found == pytest.approx([0.7, 0.0])

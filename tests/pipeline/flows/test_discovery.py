@@ -40,7 +40,7 @@ def test_topics_become_clusters(store):
     names = dict(store.read(CLUSTERS, run_id=run_id)["cluster_id", "name"].iter_rows())
     for topic in TOPICS:
         (found,) = {cluster_of[id_of(p)] for p in story(30) if p.topic == topic}
-        assert topic in names[found]
+        assert set(names[found].split(" · ")) <= {topic, *TOPICS[topic].split()}
     run = store.read(RUNS, run_id=run_id).row(0, named=True)
     assert (run["n_prompts"], run["n_clusters"], run["n_unclustered"]) == (90, 3, 0)
 
@@ -76,20 +76,46 @@ def test_a_sweep_saves_no_run(store):
     assert all(0.9 <= trial["stability"] <= 1.0 for trial in tried if trial["n_clusters"] == 3)
 
 
+@pytest.mark.parametrize("cap", [100, 40], ids=["all", "a sample"])
+def test_a_sweep_says_what_routing_would_gain(store, cap):
+    """Of the prompts that were clustered, with an interval; a sweep of noise gains nothing."""
+    tried = sweep(store, HashEncoder(), DiscoverConfig(cap=cap))
+    assert {trial["routing_n"] for trial in tried} == {min(cap, 90)}
+    three = [trial for trial in tried if trial["n_clusters"] == 3]
+    assert three
+    assert all(t["routing_lo"] < t["routing_points"] < t["routing_hi"] for t in three)
+    assert all(trial["routing_points"] == 0.0 for trial in tried if trial["n_clusters"] == 0)
+
+
+def test_without_outcomes_routing_is_unknown(tmp_path):
+    """Unknown, not 0: prompts alone, and logs with one model for each prompt, cannot tell."""
+    texts = [p.text for p in story(30)]
+    lines = [f"{text},model-{row % 2},1.0" for row, text in enumerate(texts)]
+    for name, text in (
+        ("alone.csv", "prompt\n" + "\n".join(texts)),
+        ("one.csv", "prompt,model,quality\n" + "\n".join(lines)),
+    ):
+        tried = sweep(store_of(tmp_path, text, name), HashEncoder(), DiscoverConfig())
+        assert {(trial["routing_points"], trial["routing_n"]) for trial in tried} == {(None, 0)}
+
+
 def test_the_same_inputs_are_discovered_once(store):
     """The second run does nothing; another config is another run."""
     encoder = HashEncoder()
     first = discover(store, encoder, DiscoverConfig())
     assert discover(store, encoder, DiscoverConfig()) == first
     assert store.count(RUNS) == 1
-    assert len(encoder.seen) == 90
+    assert sum(text.startswith("Please") for text in encoder.seen) == 90  # the rest are phrases
     fixed = DiscoverConfig(cluster=ClusterConfig(min_cluster_size=6))
     assert discover(store, encoder, fixed) != first
     assert latest_run(store) == discover(store, encoder, fixed)
 
 
-def test_row_order_is_irrelevant(store, tmp_path):
-    """The file in another order gives the same run, clusters and members."""
+@pytest.mark.parametrize("with_umap", [False, True])
+def test_row_order_is_irrelevant(store, tmp_path, monkeypatch, with_umap):
+    """The file in another order gives the same run, clusters and members; by UMAP too."""
+    if with_umap:
+        monkeypatch.undo()
     head, *lines = story_csv(story(30)).splitlines()
     order = np.random.default_rng(1).permutation(len(lines))
     other = store_of(tmp_path, "\n".join([head, *(lines[i] for i in order)]), "other.csv")

@@ -30,7 +30,7 @@ def fresh_prompts():
 
 def test_tables_save_on_the_story(store):
     """Domains cut cost without losing quality, and no router beats the oracle."""
-    found, left_out = evaluate_store(store, HashEncoder(), n_seeds=2)
+    found, case = evaluate_store(store, HashEncoder(), n_seeds=2)
     scores = {score.router: score for score in found.routers}
     assert set(scores) == {*DEFAULT_ROUTERS, "best_single", "cheapest", "random"}
     assert (found.n_prompts, found.n_seeds, found.best_single) == (90, 2, "large")
@@ -38,7 +38,7 @@ def test_tables_save_on_the_story(store):
     assert scores["soft_domain_table"].parity_delta_points.mean > -1
     assert scores["soft_domain_table"].aiq > found.zero_router_aiq
     assert max(score.quality for score in scores.values()) <= found.oracle_quality
-    assert left_out == {}
+    assert case.left_out == {}
 
 
 def test_the_same_store_has_the_same_score(store):
@@ -53,8 +53,8 @@ def test_a_model_known_on_few_prompts_is_left_out(tmp_path):
     extra = "prompt,model,quality,cost_usd\n" + f"{story(10)[0].text},rare,1,0.001\n"
     (tmp_path / "rare.csv").write_text(extra)
     store.append(*read_file(tmp_path / "rare.csv").tables())
-    found, left_out = evaluate_store(store, HashEncoder(), n_seeds=1)
-    assert left_out == {"rare": "quality known on 3% of the prompts"}
+    found, case = evaluate_store(store, HashEncoder(), n_seeds=1)
+    assert case.left_out == {"rare": "quality known on 3% of the prompts"}
     assert found.model_ids == tuple(MODELS)
 
 

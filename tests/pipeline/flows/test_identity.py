@@ -1,3 +1,4 @@
+import polars as pl
 import pytest
 
 from pipeline.config import DiscoverConfig
@@ -8,13 +9,13 @@ from pipeline.flows.curation import (
     reject_cluster,
     undo_decision,
 )
-from pipeline.flows.discovery import discover
+from pipeline.flows.discovery import discover, latest_run
 from pipeline.flows.identity import link_survivors, read_matches
 from pipeline.ingest import read_file
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now
-from profiles.tables import DOMAIN_EVENTS, MEMBER_SETS
-from tests.support import TOPICS, HashEncoder, skip_umap, story, story_csv
+from profiles.tables import DOMAIN_EVENTS, MEMBER_SETS, MEMBERS
+from tests.support import TOPICS, HashEncoder, id_of, skip_umap, story, story_csv
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +38,10 @@ class Growing:
 
     def approve(self, topic):
         (cluster_id,) = [
-            c for c, name in read_proposals(self.store)["cluster_id", "name"].iter_rows()
-            if topic in name
-        ]  # fmt: skip
+            cluster_id
+            for cluster_id, name in read_proposals(self.store)["cluster_id", "name"].iter_rows()
+            if set(name.split(" · ")) <= {topic, *TOPICS[topic].split()}
+        ]
         return approve_clusters(self.store, [cluster_id], actor="ana", name=topic)[0]
 
     def sizes(self):
@@ -69,6 +71,23 @@ def test_domains_survive_new_prompts_and_new_topics(growing):
     assert growing.sizes() == {"python": 40}
     assert sorted(read_proposals(growing.store)["status"]) == ["approved", "rejected", "waiting"]
     assert link_survivors(growing.store) == []
+
+
+def test_a_new_topic_in_the_cluster_of_a_domain_is_not_linked(growing):
+    """Its own prompts are all there, but most of what came is unlike them: a person has to look."""
+    growing.run(python=20, kitchen=20)
+    python = growing.approve("python")
+    growing.run(python=40, law=30)
+    store = growing.store
+    members, run_id = store.read(MEMBERS), latest_run(store)
+    law = [id_of(prompt) for prompt in story(30) if prompt.topic == "law"]
+    (cluster_id,) = read_matches(store).filter(domain_id=python)["cluster_id"]
+    moved = members.filter((pl.col("run_id") == run_id) & pl.col("prompt_id").is_in(law))
+    store.upsert((MEMBERS, moved.with_columns(cluster_id=pl.lit(cluster_id, pl.Int64))))
+    (match,) = read_matches(store).filter(domain_id=python).to_dicts()
+    assert (match["fate"], match["strong"]) == ("survived", False)
+    assert match["share_strange"] > 0.5
+    assert link_survivors(store) == []
 
 
 def test_a_link_can_be_taken_back(growing):

@@ -4,10 +4,10 @@
     made/bin/python tests/pipeline/readers/make_files.py litellm > .../files/litellm_payload.jsonl
 
 The other tools, each in an environment of its own: `langfuse` (langfuse 5.0.4), `langfuse_scores`,
-`langsmith` (langsmith 0.15.0), `otel` and `openinference` (opentelemetry-sdk, -exporter-otlp and
-openinference-semantic-conventions 0.1.42), `inspect` and `inspect_eval` (inspect-ai 0.3.285,
-`mockllm`). lm-eval 0.4.13 wrote its two files with its own model `dummy` on a task of two
-questions; of the results
+`langsmith` and `langsmith_feedback` (langsmith 0.15.0), `otel` and `openinference`
+(opentelemetry-sdk, -exporter-otlp and openinference-semantic-conventions 0.1.42), `inspect` and
+`inspect_eval` (inspect-ai 0.3.285, `mockllm`). lm-eval 0.4.13 wrote its two files with its own
+model `dummy` on a task of two questions; of the results
 file only the keys that are not about the machine were kept, of the inspect log those that are read.
 """
 
@@ -122,6 +122,21 @@ def langsmith():
         }
         run = Run.model_validate(whole | {"trace_id": record["id"]} | record)
         write(run.model_dump(mode="json", exclude_none=True))
+
+
+def langsmith_feedback():
+    """Let LangSmith's schema check and write feedback on those runs."""
+    from langsmith.schemas import Feedback
+
+    one, two = "7b0a7f0e-1111-4222-8333-444455556666", "7b0a7f0e-1111-4222-8333-444455556667"
+    given = ((one, "thumbs", True), (one, "thumbs", 0), (one, "thumbs", 1),
+             (two, "thumbs", None), (two, "thumbs", 0.25))  # fmt: skip
+    for number, (run, key, score) in enumerate(given):
+        told = Feedback(
+            id=f"7b0a7f0e-1111-4222-8333-44445555777{number}", run_id=run, trace_id=run, key=key,
+            score=score, comment="=1+1", created_at=START, modified_at=START,
+        )  # fmt: skip
+        write(told.model_dump(mode="json"))
 
 
 def _spans(attributes):

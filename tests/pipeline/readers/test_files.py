@@ -39,6 +39,10 @@ OUTCOMES = {
         ("gpt-4o", BRIEF, None, None, 1.25, None, None, START),
         ("gpt-4o-mini", SUM, 0.5, 0.00012, 1.25, 20, 10, START),
     ],
+    "langsmith.jsonl langsmith_feedback.jsonl": [
+        ("gpt-4o", BRIEF, 0.25, None, 1.25, None, None, START),
+        ("gpt-4o-mini", SUM, pytest.approx(2 / 3), 0.00012, 1.25, 20, 10, START),
+    ],
     "helicone.jsonl": [
         ("gpt-4o", POEM, None, None, None, None, None, START),
         ("gpt-4o-mini", BRIEF, 1.0, 0.00012, 1.0, 20, 10, START),
@@ -77,7 +81,8 @@ OUTCOMES["promptfoo.jsonl"] = OUTCOMES["promptfoo.json"]
 FORMATS = {
     "litellm_spend": "litellm", "litellm_payload": "litellm", "langfuse": "langfuse",
     "langfuse_scores": "langfuse", "otel": "otel", "openinference": "openinference",
-    "langsmith": "langsmith", "helicone": "helicone", "openai_batch_requests": "openai-batch",
+    "langsmith": "langsmith", "langsmith_feedback": "langsmith",
+    "helicone": "helicone", "openai_batch_requests": "openai-batch",
     "openai_batch_results": "openai-batch", "anthropic_batch_requests": "openai-batch",
     "anthropic_batch_results": "openai-batch", "promptfoo": "promptfoo", "inspect": "inspect",
     "inspect_made": "inspect",
@@ -243,6 +248,23 @@ def test_a_file_of_scores_alone_is_refused():
     """There is nothing to credit the scores to."""
     with pytest.raises(InputFileError, match=r"Langfuse .* with at least one call, found none"):
         read("langfuse_scores.jsonl")
+
+
+def test_feedback_on_a_root_run_counts_for_its_calls_without_their_own(tmp_path):
+    """A call's own feedback wins; what is no number is left out and counted."""
+    run = {"run_type": "llm", "trace_id": "root", "start_time": "2026-11-01T10:00:00Z"}
+    runs = [run | {"id": n, "inputs": {"input": f"prompt {n}"}} for n in ("a", "b")]
+    said = {"key": "good", "created_at": "2026-11-01T11:00:00Z"}
+    notes = [("root", 0.5), ("b", False), ("b", None), ("b", "fine")]
+    feedback = [said | {"run_id": about, "score": score} for about, score in notes]
+    for run in runs:
+        run["extra"] = {"metadata": {"ls_model_name": "m"}}
+    for name, records in (("runs", runs), ("feedback", feedback)):
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        (tmp_path / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    ingest = read_file(tmp_path / "feedback.jsonl", companions=[tmp_path / "runs.jsonl"])
+    assert [row[1:3] for row in rows_of(ingest)] == [("prompt a", 0.5), ("prompt b", 0.0)]
+    assert "left out: 2 feedback without a number" in ingest.described
 
 
 def test_files_of_one_joined_format_are_one_group():
