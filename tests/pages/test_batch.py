@@ -31,7 +31,7 @@ def test_a_job_that_was_stopped_can_go_on(store, monkeypatch):
     """Resume is the same command with one word more; without a checkpoint there is no button."""
     started, target = [], target_of(store)
     words = ["route", "in.csv", "-o", str(target), "--json"]
-    with recorded(store.path, words, alone=False) as end:
+    with recorded(store.path, words) as end:
         end(130)
     app = opened("batch", store.path, monkeypatch)
     assert "Resume" not in [button.label for button in app.button]
@@ -49,7 +49,7 @@ def test_only_the_newest_job_of_a_file_can_go_on(store, monkeypatch):
     for path in (checkpoint_path(target), part_path(target)):
         path.write_text("{}", encoding="utf-8")
     for words in (["route", "in.csv", "-o", str(target)], ["route", "in.csv", "-o", "other.csv"]):
-        with recorded(store.path, words, alone=False) as end:
+        with recorded(store.path, words) as end:
             end(130)
     found = {job.arguments[3]: routed.can_go_on(job) for job in read_jobs(store.path)}
     assert found == {str(target): True, "other.csv": False}
