@@ -72,7 +72,7 @@ def field(page: Page, name: str):
     return page.get_by_role("textbox", name=name, exact=True)
 
 
-def shows(page: Page, what: str) -> None:
+def shows(page: Page, what: str | re.Pattern[str]) -> None:
     expect(page.get_by_text(what).first).to_be_visible(timeout=_PATIENCE_MS)
 
 
@@ -149,7 +149,7 @@ def test_a_cluster_is_approved_from_the_inbox(store, visiting):
     expect(field(page, "Name of the domain")).to_have_value("wine")
     press(page, "Approve")
     shows(page, "Nothing waits")
-    shows(page, "Approved: wine; ")
+    shows(page, re.compile("Approved:.? wine; "))  # a mark after the colon stops shortcodes
     assert domains_now(store.read(DOMAIN_EVENTS)).filter(name="wine").height == 1
     page.get_by_role("button", name=re.compile("^Undo")).click()
     shows(page, WAITING_TOPIC)
@@ -197,7 +197,7 @@ def test_a_file_is_routed_and_downloaded(visiting, tmp_path):
     assert rows["question"].to_list() == [row["question"] for row in asked]
     assert rows["model"].null_count() == 0
     page.get_by_text("First rows with their receipts").first.click()
-    shows(page, "Expected cost")
+    expect(page.get_by_text("Expected cost", exact=True)).to_be_visible()
 
 
 def test_a_job_is_cancelled_and_goes_on(store, visiting, tmp_path):
