@@ -99,6 +99,6 @@ def _shrunk(buckets: NDArray[np.int64], values: Floats, n_buckets: int) -> Float
     means = np.bincount(buckets, values, n_buckets) / seen
     within = np.bincount(buckets, values**2, n_buckets) / seen - means**2
     overall = float(values.mean())
-    spread = np.full(n_buckets, np.mean((values - overall) ** 2))
+    spread = np.full(n_buckets, float(np.mean((values - overall) ** 2)))
     variances = shrink_towards(within, n, spread, _PSEUDO_COUNTS)
     return shrink_means(means, variances, n, overall).mean

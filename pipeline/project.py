@@ -51,7 +51,7 @@ def cluster_coordinates(
     descents = [
         _umap(vectors, near, seed, init=start, n_epochs=config.n_epochs, **shared) for seed in seeds
     ]
-    return np.mean(descents, axis=0, dtype=np.float64).astype(np.float32)
+    return np.asarray(np.mean(descents, axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def map_coordinates(

@@ -52,9 +52,10 @@ _LEGEND = """NMI (arithmetic) and ARI over all prompts, the unclustered counted 
 over the seeds with their range. Unclustered: share of all prompts. Alike: mean ARI between the
 groupings of two seeds. CPU s: user and system seconds of the process for one seed, with one thread,
 without encoding; ours with near-duplicates, the sweep over granularities, names and groups,
-BERTopic's with its names, but without the processes it starts for core distances. × BERTopic: ratio of CPU seconds. Wall seconds depend on what else the
-machine did. MB: peak memory of the process. k-means is given the number of labels, which no one
-knows in practice; EVoC's default settings; BERTopic's default settings with a seed.
+BERTopic's with its names, but without the processes it starts for core distances. × BERTopic: ratio
+of CPU seconds. Wall seconds depend on what else the machine did. MB: peak memory of the process.
+k-means is given the number of labels, which no one knows in practice; EVoC's default settings;
+BERTopic's default settings with a seed.
 """
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
