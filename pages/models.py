@@ -17,10 +17,11 @@ shell.require(
 table = reads.current_table()
 study = reads.study(table.table_version) if table else None
 
+is_known = {"latency_p50_s": cells["latency_p50_s"].count() > 0}
 controls = st.grid(2, min_column_width=400)
 measure = controls.segmented_control(
     "Show",
-    list(figures.MEASURES),
+    [name for name, measure in figures.MEASURES.items() if is_known.get(measure.column, True)],
     default="Quality",
     required=True,
     key="measure",

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import colouring, figures, reads, review, selection, shell
+from pages.ui import cloud, colouring, map_reads, reads, review, selection, shell
 from pages.ui import format as text
 from pipeline.atlas import sample_points
 
@@ -15,7 +15,7 @@ shell.require(
     "part, read it, and make a domain of it.",
 )
 review.tell_what_was_done()
-points = reads.map_points()
+points = map_reads.map_points()
 controls = st.grid(2, min_column_width=320)
 colour = controls.selectbox(
     "Colour by",
@@ -31,12 +31,12 @@ words = controls.text_input(
     "Find prompts with these words", key="words", bind="query-params", placeholder="refund invoice"
 )
 choice = str(colour)
-found = reads.prompts_with(words) if words else None
+found = map_reads.prompts_with(words) if words else None
 first = colouring.worth_drawing(choice) if found is None else found
 drawn = sample_points(points, MOST_DRAWN, first=first)
 seen = colouring.coloured(drawn, choice) if found is None else colouring.marked(drawn, found)
 event = st.plotly_chart(
-    figures.prompt_map(seen.points, seen.column, seen.colours),
+    cloud.prompt_map(seen.points, seen.column, seen.colours, counted=points),
     key="map",
     on_select="rerun",
     selection_mode=("box", "lasso"),
@@ -44,9 +44,9 @@ event = st.plotly_chart(
     alt="Map of the prompts of the newest run",
 )
 st.caption(
-    f"{text.count(drawn.height)} of {text.count(points.height)} prompts drawn. Near points are "
-    "alike; distances between islands mean nothing. Open circles are in no group: they are shown, "
-    f"not forced into one. {seen.note}"
+    f"{text.count(drawn.height)} of {text.count(points.height)} prompts drawn, all counted. Near "
+    "points are alike; distances between islands mean nothing. Open circles are in no group: they "
+    f"are shown, not forced into one. {seen.note}"
 )
 
 st.subheader("Selected prompts")

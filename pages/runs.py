@@ -3,9 +3,10 @@
 import streamlit as st
 
 from pages.ui import access, jobs, reads, review, shell, shown, start
-from pages.ui import format as text
 from pipeline.next_step import next_step
 from profiles.tables import IMPORTS, RUNS
+
+MOST_COMPARED = 6
 
 st.title("Data & runs")
 review.tell_what_was_done()
@@ -28,7 +29,4 @@ if not imports.is_empty():
     shown.table(shown.imports(imports), alt="Imported files")
 if not runs.is_empty():
     st.subheader("Discoveries", help="Asking for the same one again takes no time.")
-    shown.table(shown.runs(runs), alt="Discoveries")
-    newest = runs.sort("asked_at").row(-1, named=True)
-    st.caption(f"What the newest one tried, of {text.count(newest['n_prompts'])} prompts")
-    shown.table(shown.sweep(newest["sweep"]), alt="Granularities that were tried")
+    shown.table(shown.runs(runs, reads.moves(MOST_COMPARED)), alt="Discoveries")

@@ -204,6 +204,35 @@ def match_domains(
     return known.with_columns(strong=pl.col("strong") & ~is_strange)
 
 
+def moved_share(shared: pl.DataFrame) -> float | None:
+    """Return the share of prompts that changed their cluster between two runs.
+
+    Clusters have no names that last, so those of both runs are paired one to one such that most
+    prompts stay (Kuhn 1955); being in no cluster is a place of its own.
+
+    Parameters
+    ----------
+    shared
+        Columns before, after (cluster ids, -1 for none) and n, over prompts of both runs.
+
+    Returns
+    -------
+    float or None
+        In [0, 1]; None where the runs share no prompt.
+    """
+    total = int(shared["n"].sum())
+    if total == 0:
+        return None
+    clusters = shared.filter((pl.col("before") >= 0) & (pl.col("after") >= 0))
+    stayed = int(shared.filter(before=-1, after=-1)["n"].sum())
+    if not clusters.is_empty():
+        rows, columns = clusters["before"].rank("dense") - 1, clusters["after"].rank("dense") - 1
+        counts = np.zeros((rows.n_unique(), columns.n_unique()))
+        counts[rows.to_numpy(), columns.to_numpy()] = clusters["n"].to_numpy()
+        stayed += int(counts[linear_sum_assignment(counts, maximize=True)].sum())
+    return 1.0 - stayed / total
+
+
 _PAIRED = pl.Schema(
     {
         "fate": pl.String,

@@ -226,3 +226,51 @@ def spend_bars(spend: pl.DataFrame, colours: Mapping[str, str]) -> go.Figure:
         barmode="stack", legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
     )
     return finish(figure, height=max(ROW_PX * len(domains) + 110, 380), top=60, bottom=50)
+
+
+def sweep(trials: pl.DataFrame) -> go.Figure:
+    """Draw clusters and unclustered share against the least size of a cluster.
+
+    Parameters
+    ----------
+    trials
+        As `pages.ui.shown.sweep` gives them.
+    """
+    rows = trials.sort("Least prompts")
+    sizes, chosen = rows["Least prompts"].to_list(), rows.filter(Choice="chosen")["Least prompts"]
+    figure = go.Figure()
+    lines = (
+        ("Clusters", "y", 0, "solid", "circle"),
+        ("Unclustered, %", "y2", 5, "dot", "diamond"),
+    )
+    for name, axis, place, dash, symbol in lines:
+        figure.add_trace(
+            go.Scatter(
+                x=sizes,
+                y=rows[name].to_list(),
+                yaxis=axis,
+                name=name,
+                mode="lines+markers",
+                line={"color": PALETTE[place], "width": 2, "dash": dash},
+                marker={"symbol": symbol, "size": 8},
+                hovertext=[f"{name}: {value:,.0f}" for value in rows[name]],
+                hoverinfo="x+text",
+            )
+        )
+    for size in chosen:
+        figure.add_vline(x=size, line={"color": NEUTRAL, "dash": "dash"}, annotation_text="chosen")
+    figure.update_xaxes(
+        title="least prompts in a cluster", type="log", tickvals=sizes, ticktext=sizes
+    )
+    figure.update_layout(
+        yaxis={"title": "clusters", "rangemode": "tozero"},
+        yaxis2={
+            "title": "unclustered, %",
+            "overlaying": "y",
+            "side": "right",
+            "rangemode": "tozero",
+            "showgrid": False,
+        },
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+    )
+    return finish(figure, height=300, right=56, bottom=48, top=36)

@@ -7,9 +7,9 @@ from itertools import pairwise
 import polars as pl
 
 from pages.ui import format as text
-from pages.ui import reads
+from pages.ui import map_reads, reads
+from pages.ui.cloud import NOT_FOUND
 from pages.ui.colours import NEUTRAL, PALETTE, model_colours
-from pages.ui.figures import NOT_FOUND
 from pipeline.atlas import (
     CONFIDENCE_NAMES,
     CONFIDENCES,
@@ -54,7 +54,7 @@ def choices() -> list[str]:
     """Return what is known of the prompts, most used first."""
     table = reads.current_table()
     judged = [REGRET] if table and reads.can_look_back(table.table_version) else []
-    stored = [name for name, (column, _) in _STORED.items() if column in reads.known_columns()]
+    stored = [name for name, (column, _) in _STORED.items() if column in map_reads.known_columns()]
     return [*_GROUPS, *judged, *([CONFIDENCE] if table else []), *stored]
 
 
@@ -74,7 +74,7 @@ def coloured(drawn: pl.DataFrame, choice: str) -> Coloured:
         return _in_bins(drawn, values, REGRETS, dict(zip(REGRET_NAMES, _STEPS, strict=True)))
     if choice == CONFIDENCE:
         table = reads.current_table()
-        placed = reads.confidences(table.table_version if table else 0, drawn["prompt_id"])
+        placed = map_reads.confidences(table.table_version if table else 0, drawn["prompt_id"])
         values = placed.select("prompt_id", value="confidence").drop_nulls()
         steps: dict[str, str] = dict(zip(CONFIDENCE_NAMES, reversed(_STEPS), strict=True))
         return _in_bins(drawn, values, CONFIDENCES, steps)
@@ -103,7 +103,7 @@ def _regrets() -> pl.DataFrame:
 
 def _stored(drawn: pl.DataFrame, choice: str) -> Coloured:
     column, write = _STORED[choice]
-    values = reads.column(column, drawn["prompt_id"])
+    values = map_reads.column(column, drawn["prompt_id"])
     if values["value"].dtype == pl.String:
         return Coloured(points=with_value(drawn, values, column), column=column, colours=None)
     written = {write(edge): edge for edge in quarters(values["value"])}  # alike ones fall together

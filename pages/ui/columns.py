@@ -84,6 +84,11 @@ COLUMNS: Mapping[str, Any] = {
     "Unclustered, %": st.column_config.NumberColumn(
         format="%.0f", help="Prompts in no dense group; they are shown as such, never absorbed."
     ),
+    "Moved, %": st.column_config.NumberColumn(
+        format="%.0f",
+        help="Of the prompts that the run before had too, those in another cluster now, after its "
+        "clusters are paired with the earlier ones as well as they can be.",
+    ),
     "Validity": st.column_config.NumberColumn(
         format="%.2f", help="How dense clusters are against the gaps between them (DBCV), -1 to 1."
     ),

@@ -12,8 +12,7 @@ import plotly.graph_objects as go
 import polars as pl
 
 from pages.ui import format as text
-from pages.ui.colours import NEUTRAL, PALETTE, SYMBOLS
-from pipeline.atlas import NO_DOMAIN, UNCLUSTERED, UNKNOWN
+from pages.ui.colours import NEUTRAL, PALETTE
 from pipeline.expected import THIS_TABLE, Expectation
 from pipeline.frontier import upper_hull
 
@@ -24,10 +23,6 @@ ROW_PX = 34
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 _LABEL = 44
 _N_BETWEEN = 60
-_MOST_NAMED = len(PALETTE) * len(SYMBOLS)
-NOT_FOUND = "other prompts"
-"""The group on the map that a search has not found."""
-_LEGENDROW_PX, _LEGEND_COLUMNS = 20, 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +40,7 @@ MEASURES: Mapping[str, Measure] = {
         column="difference", title="quality minus the reference model's, points", is_diverging=True
     ),
     "Cost": Measure(column="cost_usd", title="$ per 1,000 prompts"),
+    "Latency": Measure(column="latency_p50_s", title="seconds, half of the calls are faster"),
     "n": Measure(column="n", title="outcomes with a known quality"),
 }
 
@@ -162,74 +158,6 @@ def _marked(row: Mapping[str, object], *, symbol: str, size: int, colour: str) -
     )
 
 
-def prompt_map(points: pl.DataFrame, column: str, colours: Mapping[str, str] | None) -> go.Figure:
-    """Draw prompts as WebGL points, one trace for each group, largest first.
-
-    Parameters
-    ----------
-    points
-        Columns x, y and `column`.
-    colours
-        Colour of each group, in the order of the legend; None gives them by size, with another
-        symbol for each round, and draws all but the `_MOST_NAMED` largest as one.
-    """
-    if colours is None:
-        points = _with_smaller_ones(points, column)
-    sizes = points.group_by(column).len("n").sort(["n", column], descending=[True, False])
-    ungrouped = pl.col(column).is_in([UNCLUSTERED, NO_DOMAIN, UNKNOWN, NOT_FOUND])
-    groups = sizes.filter(~ungrouped)[column].to_list()
-    if colours is not None:
-        groups.sort(key=list(colours).index)
-    figure = go.Figure()
-    for name in sizes.filter(ungrouped)[column]:  # first, so that the groups lie on top
-        figure.add_trace(_cloud(points, column, name, NEUTRAL, "circle-open"))
-    for place, name in enumerate(groups):
-        colour = colours[name] if colours else PALETTE[place % len(PALETTE)]
-        symbol = "circle" if colours else SYMBOLS[place // len(PALETTE) % len(SYMBOLS)]
-        figure.add_trace(_cloud(points, column, name, colour, symbol))
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    figure.update_layout(
-        dragmode="lasso",
-        uirevision="map",
-        hoverlabel={"namelength": -1},
-        legend={"itemsizing": "constant", "orientation": "h", "y": 0, "yanchor": "top"},
-    )
-    return finish(figure, height=560 + _LEGENDROW_PX * -(-sizes.height // _LEGEND_COLUMNS))
-
-
-def _with_smaller_ones(points: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Give the smallest groups one name, if there are more than have another look each."""
-    ungrouped = pl.col(column).is_in([UNCLUSTERED, NO_DOMAIN, UNKNOWN, NOT_FOUND])
-    sizes = points.filter(~ungrouped).group_by(column).len("n")
-    if sizes.height <= _MOST_NAMED:
-        return points
-    small = sizes.sort(["n", column], descending=[True, False])[column][_MOST_NAMED - 1 :]
-    name = f"{text.count(len(small))} smaller groups"
-    is_small = pl.col(column).is_in(small.implode())
-    return points.with_columns(pl.when(is_small).then(pl.lit(name)).otherwise(column).alias(column))
-
-
-def _cloud(points: pl.DataFrame, column: str, name: str, colour: str, symbol: str) -> go.Scattergl:
-    rows = points.filter(pl.col(column) == name)
-    is_open = symbol.endswith("open")
-    return go.Scattergl(
-        x=rows["x"].to_numpy(),
-        y=rows["y"].to_numpy(),
-        mode="markers",
-        name=f"{text.as_label(name, longest=36)} ({text.count(rows.height)})",
-        marker={
-            "color": colour,
-            "symbol": symbol,
-            "size": 5,
-            "opacity": 0.6 if is_open else 0.85,
-        },
-        hoverinfo="name",
-        legendrank=2000 if is_open else 1000,
-        unselected={"marker": {"opacity": 0.12}},
-    )
-
-
 def heat_map(grid: pl.DataFrame, measure: Measure) -> go.Figure:
     """Draw domains × models (the output of `profiles.grid.profile_grid`, in its order).
 
@@ -311,6 +239,7 @@ def written(row: Mapping[str, object], measure: Measure) -> str:
         "quality": text.quality,
         "difference": lambda points: text.points(points).removesuffix(" points"),
         "cost_usd": text.dollars_per_1000,
+        "latency_p50_s": lambda seconds: f"{seconds:.2f} s",
         "n": text.count,
     }[measure.column](value)
 

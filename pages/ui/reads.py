@@ -10,11 +10,9 @@ import polars as pl
 import streamlit as st
 
 from pipeline.flows.curation import read_overlaps, read_proposals
-from pipeline.flows.identity import read_matches
+from pipeline.flows.identity import read_matches, read_moves
 from pipeline.flows.looking_back import cluster_values, look_back_on
-from pipeline.flows.monitoring import Traffic, place_prompts, read_traffic
-from pipeline.flows.places import known_columns as known_columns_of
-from pipeline.flows.places import read_column, read_points
+from pipeline.flows.monitoring import Traffic, read_traffic
 from pipeline.flows.progress import read_progress
 from pipeline.hindsight import Hindsight
 from pipeline.models_file import load_catalog, models_path
@@ -81,21 +79,27 @@ def store() -> Store:
 def read(table: Table, **equals: object) -> pl.DataFrame:
     """Return rows of a table, as `Store.read` does."""
     if table not in _SMALL:
-        return _read(*_version(), table.name, tuple(equals.items()))
-    found = _small(*_version())[table.name]
+        return _read(*key(), table.name, tuple(equals.items()))
+    found = _small(*key())[table.name]
     conditions = [pl.col(name).eq_missing(pl.lit(value)) for name, value in equals.items()]
     return found.filter(conditions) if conditions else found
 
 
 def progress() -> Progress:
     """Return how far the store has come."""
-    return _progress(*_version())
+    return _progress(*key())
 
 
 def run() -> Run | None:
     """Return the newest run; None if there is none."""
     newest = read(RUNS).sort("asked_at").tail(1).select(*Run.__dataclass_fields__)
     return next((Run(**row) for row in newest.iter_rows(named=True)), None)
+
+
+def newest_sweep() -> str | None:
+    """Return the JSON of the granularities that the newest run tried; None if it tried none."""
+    tried = read(RUNS).sort("asked_at")["sweep"].tail(1).to_list()
+    return next((trials for trials in tried if trials and trials != "[]"), None)
 
 
 def current_table() -> Published | None:
@@ -113,12 +117,12 @@ def table_rows(version: int) -> tuple[pl.DataFrame, pl.DataFrame]:
 def study(version: int) -> Study | None:
     """Return what the trade-off of a table was chosen on; None if it is not stored."""
     ids = read(ROUTING_TABLES, table_version=version)["study_id"].drop_nulls().to_list()
-    return _study(*_version(), ids[0]) if ids else None
+    return _study(*key(), ids[0]) if ids else None
 
 
 def hindsight(version: int) -> Hindsight | None:
     """Return what a table lost against the best model of each prompt; None where unknown."""
-    return _hindsight(*_version(), version)
+    return _hindsight(*key(), version)
 
 
 def can_look_back(version: int) -> bool:
@@ -127,19 +131,15 @@ def can_look_back(version: int) -> bool:
     return known is not None and bool(np.isfinite(known.outcomes.quality).all(axis=1).any())
 
 
-def prompts_with(words: str) -> pl.Series:
-    """Return the ids of prompts that hold all of these words, in any case and order."""
-    return _prompts_with(*_version(), tuple(words.lower().split()))
-
-
-def most_alike(prompt_id: str, most: int) -> pl.DataFrame:
-    """Return prompt_id and cosine of the prompts most like one, by the newest run's vectors."""
-    return _most_alike(*_version(), prompt_id, most)
-
-
 def matches() -> pl.DataFrame:
     """Return what the newest run has made of each domain (`read_matches`)."""
-    return _matches(*_version())
+    return _matches(*key())
+
+
+def moves(most: int) -> pl.DataFrame:
+    """Return run_id and moved of the newest runs, as `pipeline.flows.identity.read_moves`."""
+    newest = read(RUNS).sort("asked_at")["run_id"].tail(most + 1)
+    return _moves(*key(), tuple(newest))
 
 
 def row_values() -> pl.DataFrame:
@@ -150,12 +150,12 @@ def row_values() -> pl.DataFrame:
     table, newest = current_table(), run()
     if table is None or newest is None:
         return pl.DataFrame(schema=VALUES)
-    return _row_values(*_version(), table.table_version, newest.run_id)
+    return _row_values(*key(), table.table_version, newest.run_id)
 
 
 def traffic(version: int) -> Traffic:
     """Return where the store's prompts go by a table, when they were asked and what they cost."""
-    return _traffic(*_version(), version)
+    return _traffic(*key(), version)
 
 
 def model_calls() -> pl.DataFrame:
@@ -164,7 +164,7 @@ def model_calls() -> pl.DataFrame:
     Columns n_calls, cost_usd, n_tokens_in and n_tokens_out (means of the known ones), and
     price_in and price_out (list prices of today, US dollars for a million tokens).
     """
-    return _model_calls(*_version(), datetime.now(UTC).date())
+    return _model_calls(*key(), datetime.now(UTC).date())
 
 
 def choices() -> pl.DataFrame:
@@ -186,43 +186,23 @@ def profile_cells() -> pl.DataFrame:
 
 def domains() -> pl.DataFrame:
     """Return the domains as decided so far, with `n_prompts`, largest first."""
-    return _domains(*_version())
+    return _domains(*key())
 
 
 def waiting() -> pl.DataFrame:
     """Return the clusters of the newest run that wait for a decision, largest first."""
-    return _waiting(*_version())
-
-
-def map_points() -> pl.DataFrame:
-    """Return every prompt of the newest run with its place and groups, sorted by prompt_id."""
-    return _map_points(*_version())
-
-
-def known_columns() -> tuple[str, ...]:
-    """Return which of `pipeline.flows.places.COLUMNS` are known of any prompt."""
-    return _known_columns(*_version())
-
-
-def column(name: str, prompt_ids: pl.Series) -> pl.DataFrame:
-    """Return prompt_id and value of some prompts, as `pipeline.flows.places.read_column`."""
-    return read_column(store(), name, prompt_ids.to_list())
-
-
-def confidences(version: int, prompt_ids: pl.Series) -> pl.DataFrame:
-    """Return prompt_id, domain and confidence of some prompts by a table."""
-    return place_prompts(store(), version, prompt_ids.to_list())
+    return _waiting(*key())
 
 
 def texts(prompt_ids: tuple[str, ...]) -> pl.DataFrame:
     """Return prompt_id, text and label of some prompts, in the order they were asked for."""
     order = pl.DataFrame({"prompt_id": prompt_ids}, schema={"prompt_id": pl.String})
-    return order.join(_texts(*_version(), prompt_ids), on="prompt_id", maintain_order="left")
+    return order.join(_texts(*key(), prompt_ids), on="prompt_id", maintain_order="left")
 
 
 def cluster_cells(cluster_id: int) -> pl.DataFrame:
     """Return what each model did on the prompts of a cluster, as PROFILE_CELLS of `all`."""
-    return _cluster_cells(*_version(), cluster_id)
+    return _cluster_cells(*key(), cluster_id)
 
 
 def model_ids() -> tuple[str, ...]:
@@ -231,7 +211,8 @@ def model_ids() -> tuple[str, ...]:
     return tuple(pl.concat(known).unique().sort())
 
 
-def _version() -> tuple[str, int]:
+def key() -> tuple[str, int]:
+    """Return the store's path and the time of its last change: the key of every cached read."""
     here = store()
     return str(here.path), here.modified_ns()
 
@@ -241,7 +222,7 @@ def _version() -> tuple[str, int]:
 
 @st.cache_resource(max_entries=2, show_spinner=False)  # frames that nobody changes in place
 def _small(path: str, modified_ns: int) -> dict[str, pl.DataFrame]:
-    here = _at(path, modified_ns)
+    here = at(path, modified_ns)
     with here.reading():
         return {table.name: here.read(table) for table in _SMALL}
 
@@ -250,64 +231,43 @@ def _small(path: str, modified_ns: int) -> dict[str, pl.DataFrame]:
 def _read(
     path: str, modified_ns: int, name: str, equals: tuple[tuple[str, object], ...]
 ) -> pl.DataFrame:
-    return _at(path, modified_ns).read(_TABLES[name], **dict(equals))
+    return at(path, modified_ns).read(_TABLES[name], **dict(equals))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)  # arrays that nobody writes to
 def _study(path: str, modified_ns: int, study_id: str) -> Study | None:
-    packed = _at(path, modified_ns).read(STUDIES, study_id=study_id)["packed"]
+    packed = at(path, modified_ns).read(STUDIES, study_id=study_id)["packed"]
     return None if packed.is_empty() else read_study(packed[0])
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _hindsight(path: str, modified_ns: int, version: int) -> Hindsight | None:
-    return look_back_on(_at(path, modified_ns), version)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _prompts_with(path: str, modified_ns: int, words: tuple[str, ...]) -> pl.Series:
-    found = _at(path, modified_ns).query(
-        "SELECT prompt_id FROM prompts "
-        "WHERE len(list_filter($words, lambda w: NOT contains(lower(text), w))) = 0 "
-        "ORDER BY prompt_id",
-        {"words": list(words)},
-    )
-    return found["prompt_id"]
-
-
-@st.cache_data(max_entries=16, show_spinner="Looking for prompts alike")
-def _most_alike(path: str, modified_ns: int, prompt_id: str, most: int) -> pl.DataFrame:
-    here = _at(path, modified_ns)
-    encoder_id = here.read(RUNS).sort("asked_at")["encoder_id"][-1]
-    return here.query(
-        "WITH own AS (SELECT vector AS mine FROM vectors "
-        "WHERE prompt_id = $prompt_id AND encoder_id = $encoder_id) "
-        "SELECT prompt_id, list_dot_product(vector, mine) AS cosine "
-        "FROM vectors SEMI JOIN prompts USING (prompt_id), own "
-        "WHERE encoder_id = $encoder_id AND prompt_id <> $prompt_id "
-        "ORDER BY cosine DESC, prompt_id LIMIT $most",
-        {"prompt_id": prompt_id, "encoder_id": str(encoder_id), "most": most},
-    )
+    return look_back_on(at(path, modified_ns), version)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _matches(path: str, modified_ns: int) -> pl.DataFrame:
-    return read_matches(_at(path, modified_ns), alike=_alike(path, modified_ns))
+    return read_matches(at(path, modified_ns), alike=_alike(path, modified_ns))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _moves(path: str, modified_ns: int, run_ids: tuple[str, ...]) -> pl.DataFrame:
+    return read_moves(at(path, modified_ns), run_ids)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _row_values(path: str, modified_ns: int, version: int, run_id: str) -> pl.DataFrame:
-    return cluster_values(_at(path, modified_ns), version, run_id)
+    return cluster_values(at(path, modified_ns), version, run_id)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _traffic(path: str, modified_ns: int, version: int) -> Traffic:
-    return read_traffic(_at(path, modified_ns), version)
+    return read_traffic(at(path, modified_ns), version)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _model_calls(path: str, modified_ns: int, day: date) -> pl.DataFrame:
-    here = _at(path, modified_ns)
+    here = at(path, modified_ns)
     calls = here.query(
         "SELECT model_id, count(*) AS n_calls, avg(cost_usd) AS cost_usd, "
         "avg(n_tokens_in) AS n_tokens_in, avg(n_tokens_out) AS n_tokens_out "
@@ -328,15 +288,15 @@ def _model_calls(path: str, modified_ns: int, day: date) -> pl.DataFrame:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _progress(path: str, modified_ns: int) -> Progress:
-    return read_progress(_at(path, modified_ns), _offered(path, modified_ns))
+    return read_progress(at(path, modified_ns), _offered(path, modified_ns))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _domains(path: str, modified_ns: int) -> pl.DataFrame:
-    if not _at(path, modified_ns).exists():
+    if not at(path, modified_ns).exists():
         sizes = pl.DataFrame(schema={"member_set_id": pl.String, "n_prompts": pl.Int64})
     else:
-        sizes = _at(path, modified_ns).query(
+        sizes = at(path, modified_ns).query(
             "SELECT member_set_id, count(*) AS n_prompts FROM member_sets GROUP BY member_set_id"
         )
     folded = domains_now(read(DOMAIN_EVENTS)).join(sizes, on="member_set_id", how="left")
@@ -347,42 +307,27 @@ def _domains(path: str, modified_ns: int) -> pl.DataFrame:
 def _offered(path: str, modified_ns: int) -> pl.DataFrame:
     if read(RUNS).is_empty():
         return CLUSTERS.empty().with_columns(status=pl.lit(""), domain_id=pl.lit(None, pl.String))
-    return read_proposals(_at(path, modified_ns), alike=_alike(path, modified_ns))
+    return read_proposals(at(path, modified_ns), alike=_alike(path, modified_ns))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _alike(path: str, modified_ns: int) -> pl.DataFrame | None:
     newest = run()
-    return None if newest is None else read_overlaps(_at(path, modified_ns), newest.run_id)
+    return None if newest is None else read_overlaps(at(path, modified_ns), newest.run_id)
 
 
 def _waiting(path: str, modified_ns: int) -> pl.DataFrame:
     return _offered(path, modified_ns).filter(status="waiting").sort("cluster_id")
 
 
-@st.cache_resource(max_entries=2, show_spinner="Reading the map")
-def _map_points(path: str, modified_ns: int) -> pl.DataFrame:
-    newest, published = run(), current_table()
-    return read_points(
-        _at(path, modified_ns),
-        newest.run_id if newest else "",
-        published.table_version if published else 0,
-    )
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def _known_columns(path: str, modified_ns: int) -> tuple[str, ...]:
-    return known_columns_of(_at(path, modified_ns))
-
-
 @st.cache_data(max_entries=32, show_spinner=False)
 def _texts(path: str, modified_ns: int, prompt_ids: tuple[str, ...]) -> pl.DataFrame:
-    return _at(path, modified_ns).read_among(PROMPTS, "prompt_id", prompt_ids)
+    return at(path, modified_ns).read_among(PROMPTS, "prompt_id", prompt_ids)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _cluster_cells(path: str, modified_ns: int, cluster_id: int) -> pl.DataFrame:
-    here, newest = _at(path, modified_ns), run()
+    here, newest = at(path, modified_ns), run()
     run_id = newest.run_id if newest else ""
     members = here.read(MEMBERS, run_id=run_id, cluster_id=cluster_id)
     outcomes = here.read_among(OUTCOMES, "prompt_id", members["prompt_id"].to_list())
@@ -396,5 +341,6 @@ def _cluster_cells(path: str, modified_ns: int, cluster_id: int) -> pl.DataFrame
     )
 
 
-def _at(path: str, _modified_ns: int) -> Store:
+def at(path: str, _modified_ns: int) -> Store:
+    """Return the store that a key names."""
     return Store(path=Path(path), wait_s=_BUSY_WAIT_S)

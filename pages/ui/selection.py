@@ -7,7 +7,7 @@ import polars as pl
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.ui import access, reads, review, shown
+from pages.ui import access, map_reads, reads, review, shown
 from pages.ui import format as text
 from pipeline.atlas import inside_polygon
 from pipeline.csv_text import csv_text, guard_cell
@@ -91,7 +91,7 @@ def alike(rows: pl.DataFrame) -> None:
     )
     if place is None:
         return
-    found = reads.most_alike(rows["prompt_id"][place], _MOST_ALIKE)
+    found = map_reads.most_alike(rows["prompt_id"][place], _MOST_ALIKE)
     read = reads.texts(tuple(found["prompt_id"])).with_columns(Likeness=found["cosine"])
     shown.table(
         read.select(Prompt=pl.col("text").str.slice(0, _LONGEST_CELL), Likeness="Likeness"),

@@ -140,16 +140,33 @@ def imports(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def runs(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the discoveries, the one asked for last first."""
-    return rows.sort("asked_at", descending=True).select(
+def runs(rows: pl.DataFrame, moves: pl.DataFrame) -> pl.DataFrame:
+    """Return the discoveries, the one asked for last first; `moves` has run_id and moved."""
+    joined = rows.sort("asked_at", descending=True).join(moves, on="run_id", how="left")
+    return joined.select(
         time_text("created_at").alias("Done"),
         pl.col("n_prompts").alias("Prompts"),
         pl.col("n_clusters").alias("Clusters"),
         (100 * pl.col("n_unclustered") / pl.col("n_prompts")).alias("Unclustered, %"),
+        (100 * pl.col("moved")).alias("Moved, %"),
+        pl.col("config").map_elements(_settings, return_dtype=pl.String).alias("Settings"),
         pl.col("duration_s").alias("Seconds"),
         pl.col("encoder_id").alias("Encoder"),
     )
+
+
+def _settings(config: str) -> str:
+    """Say in a line how a run was made, from its JSON."""
+    given = json.loads(config)
+    cluster, project = given.get("cluster", {}), given.get("project", {})
+    size = cluster.get("min_cluster_size")
+    parts = [
+        f"least {size}" if size else "size by sweep",
+        *(f"{name} {cluster[name]}" for name in ("method",) if name in cluster),
+        *(f"{name} {project[name]}" for name in ("n_neighbors", "n_components", "seed")
+          if name in project),
+    ]  # fmt: skip
+    return " · ".join(parts)
 
 
 def sweep(trials: str) -> pl.DataFrame:

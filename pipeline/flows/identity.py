@@ -1,5 +1,8 @@
 """What the newest run has made of the domains, and the links that need no one to look."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -10,7 +13,7 @@ from pipeline.flows.clock import now
 from pipeline.flows.curation import read_overlaps, read_proposals
 from pipeline.flows.discovery import latest_run
 from pipeline.flows.encoding import stored_vectors, vector_matrix
-from pipeline.matching import MATCHES, SAME_OVERLAP, match_domains
+from pipeline.matching import MATCHES, SAME_OVERLAP, match_domains, moved_share
 from pipeline.store import Store
 from pipeline.taxonomy import APPROVED, domains_now, member_set
 from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, RUNS
@@ -52,6 +55,24 @@ def read_matches(store: Store, *, alike: pl.DataFrame | None = None) -> pl.DataF
         offered = read_proposals(store, run_id, alike=alike)
     rejected = offered.filter(status="rejected")["cluster_id"].to_list()
     return found.filter((pl.col("fate") != "emerged") | ~pl.col("cluster_id").is_in(rejected))
+
+
+def read_moves(store: Store, run_ids: Sequence[str]) -> pl.DataFrame:
+    """Return run_id and moved, against the run before it, of all of these runs but the first.
+
+    See `pipeline.matching.moved_share`.
+    """
+    moves = []
+    with store.reading():
+        for before, after in pairwise(run_ids):
+            shared = store.query(
+                "SELECT b.cluster_id AS before, a.cluster_id AS after, count(*) AS n "
+                "FROM members b JOIN members a USING (prompt_id) "
+                "WHERE b.run_id = $before AND a.run_id = $after GROUP BY ALL",
+                {"before": before, "after": after},
+            )
+            moves.append((after, moved_share(shared)))
+    return pl.DataFrame(moves, schema={"run_id": pl.String, "moved": pl.Float64}, orient="row")
 
 
 def link_survivors(store: Store) -> list[str]:

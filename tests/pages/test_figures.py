@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pages.ui import figures
+from pages.ui import cloud, figures
 from pages.ui.colours import NEUTRAL, PALETTE, model_colours
 from pipeline.atlas import NO_DOMAIN, UNCLUSTERED
 from pipeline.expected import THIS_TABLE, expect
@@ -48,7 +48,7 @@ def test_bars_show_the_largest_domain_on_top_with_its_count():
 
 def test_the_map_has_one_webgl_trace_for_each_group():
     """Ungrouped prompts are drawn first, open and grey, and every prompt is drawn once."""
-    figure = figures.prompt_map(points(), "cluster", None)
+    figure = cloud.prompt_map(points(), "cluster", None)
     assert [trace.type for trace in figure.data] == ["scattergl"] * 3
     assert sum(len(trace.x) for trace in figure.data) == 4
     assert figure.data[0].name == f"{UNCLUSTERED} (1)"
@@ -57,13 +57,30 @@ def test_the_map_has_one_webgl_trace_for_each_group():
     assert figure.data[2].name.startswith(PLAIN_HOSTILE)
 
 
+def test_the_legend_counts_every_prompt_and_not_those_drawn():
+    """A sample is drawn, all are counted."""
+    everyone = pl.concat([points(), points()])
+    figure = cloud.prompt_map(points(), "cluster", None, counted=everyone)
+    assert [trace.name.rsplit("(")[-1] for trace in figure.data] == ["2)", "4)", "2)"]
+
+
+def test_groups_without_a_look_of_their_own_are_drawn_as_one():
+    """The 35 largest keep their names; nobody is left out."""
+    names = [f"g{number:02}" for number in range(50) for _ in range(60 - number)]
+    frame = pl.DataFrame({"x": 0.0, "y": 0.0, "cluster": names})
+    figure = cloud.prompt_map(frame, "cluster", None)
+    assert sum(len(trace.x) for trace in figure.data) == frame.height
+    assert len(figure.data) == 36
+    assert any(trace.name.startswith("15 smaller groups") for trace in figure.data)
+
+
 def test_the_map_names_more_groups_than_colours_by_shape():
     """No two of the first 36 groups look the same."""
     names = [f"g{number}" for number in range(36)]
     frame = pl.DataFrame({"x": [0.0] * 36, "y": [0.0] * 36, "cluster": names})
     looks = {
         (trace.marker.color, trace.marker.symbol)
-        for trace in figures.prompt_map(frame, "cluster", None).data
+        for trace in cloud.prompt_map(frame, "cluster", None).data
     }
     assert len(looks) == 36
 
@@ -71,14 +88,14 @@ def test_the_map_names_more_groups_than_colours_by_shape():
 def test_the_map_carries_no_prompt_text(tiny_store):
     """Neither texts nor ids travel with the figure: only places and the names of groups."""
     frame = points().with_columns(text=pl.lit("secret prompt"), prompt_id=pl.lit("secret-id"))
-    assert "secret" not in figures.prompt_map(frame, "cluster", None).to_json()
+    assert "secret" not in cloud.prompt_map(frame, "cluster", None).to_json()
 
 
 def test_the_map_by_model_uses_the_models_colours():
     """Prompts in no domain have no model and no colour."""
     frame = points().with_columns(model=pl.Series(["m", "n", "m", NO_DOMAIN]))
     colours = model_colours(["m", "n"]) | {NO_DOMAIN: NEUTRAL}
-    figure = figures.prompt_map(frame, "model", colours)
+    figure = cloud.prompt_map(frame, "model", colours)
     shown = {trace.name.split(" (")[0]: trace.marker.color for trace in figure.data}
     assert shown == colours
 
@@ -93,7 +110,8 @@ def test_the_heat_map_writes_every_cell(measure, tiny_store):
     assert len(hatch.x) == grid["is_few"].sum()
     unknown = grid[measure.column].null_count()
     assert sum(note.text == "–" for note in figure.layout.annotations) == unknown
-    assert unknown == (grid.height // 3 if measure.column == "cost_usd" else 0)
+    models_without = {"cost_usd": 1, "latency_p50_s": 2}.get(measure.column, 0)
+    assert unknown == grid.height // 3 * models_without
 
 
 def test_differences_are_coloured_around_zero(tiny_store):

@@ -48,7 +48,9 @@ def test_a_file_is_imported_from_the_page(store, tmp_path, monkeypatch):
     app.run()
     assert not app.exception
     assert "1 rows, 1 prompts, 1 outcomes" in codes(app)
-    assert "more.csv" in app.dataframe[0].value["File"].to_list()
+    shown, files, *_ = (table.value for table in app.dataframe)
+    assert shown.columns.to_list() == ["prompt", "model", "quality"]  # the file that is named
+    assert "more.csv" in files["File"].to_list()
 
 
 def test_a_path_without_a_file_is_refused(store, monkeypatch):

@@ -37,9 +37,9 @@ def test_the_outline_decides_and_not_the_drawn_points(drawn, chosen):
 def test_the_download_guards_against_formulas(tiny_store, monkeypatch):
     """A prompt that starts with = gets an apostrophe, and no prompt is cut."""
     monkeypatch.setenv("PROMPTSHED_STORE", str(tiny_store.path))
-    from pages.ui import reads
+    from pages.ui import map_reads
 
-    chosen = reads.map_points().filter(cluster="unclustered")
+    chosen = map_reads.map_points().filter(cluster="unclustered")
     lines = selection.as_csv(chosen).splitlines()
     assert lines[0] == "prompt_id,domain,cluster,text"
     assert len(lines) == N_NOISE + 1
@@ -50,9 +50,9 @@ def test_the_list_holds_the_texts_in_the_order_of_the_selection(tiny_store, monk
     """Only the first prompts of a large selection are listed."""
     monkeypatch.setenv("PROMPTSHED_STORE", str(tiny_store.path))
     monkeypatch.setattr(selection, "MOST_LISTED", 3)
-    from pages.ui import reads
+    from pages.ui import map_reads
 
-    chosen = reads.map_points()
+    chosen = map_reads.map_points()
     listed = selection.with_texts(chosen)
     assert listed.columns == ["prompt_id", "Prompt", "Domain", "Cluster"]
     assert listed["Domain"].to_list() == chosen["domain"].head(3).to_list()

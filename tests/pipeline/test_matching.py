@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.matching import decided_sets, match_domains, overlaps, proposals
+from pipeline.matching import decided_sets, match_domains, moved_share, overlaps, proposals
 from pipeline.taxonomy import member_set
 from profiles.tables import CLUSTERS, MEMBER_SETS, MEMBERS
 from tests.pipeline.test_taxonomy import ART, MATHS, SETS, approved, history
@@ -182,3 +182,22 @@ def test_every_domain_and_cluster_is_accounted_for(domains, order, cut):
     assert len(survived) == len(set(survived))
     explained = {row[2] for row in found if row[0] != "vanished"}
     assert explained == {0, 1}
+
+
+def moved(*rows):
+    frame = pl.DataFrame(rows, schema={"before": int, "after": int, "n": int}, orient="row")
+    return moved_share(frame)
+
+
+def test_moved_prompts_by_hand():
+    """Other numbers of the same clusters move nobody; 2 of 10 left theirs, 1 of them into noise."""
+    assert moved((0, 1, 5), (1, 0, 3), (-1, -1, 2)) == 0.0
+    assert moved((0, 1, 5), (1, 0, 3), (0, 0, 1), (1, -1, 1)) == pytest.approx(0.2)
+    assert moved((0, 0, 3), (0, 1, 1), (1, 1, 4), (-1, 0, 2)) == pytest.approx(0.3)
+
+
+def test_runs_without_a_common_prompt_tell_nothing():
+    """Unknown is not zero; all noise that stays noise is."""
+    assert moved() is None
+    assert moved((-1, -1, 3)) == 0.0
+    assert moved((-1, 0, 3)) == 1.0
