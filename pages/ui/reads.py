@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 import streamlit as st
 
-from pipeline.flows.curation import read_overlaps, read_proposals
 from pipeline.flows.identity import read_matches, read_moves
 from pipeline.flows.looking_back import cluster_values, look_back_on
 from pipeline.flows.monitoring import Traffic, read_traffic
 from pipeline.flows.progress import read_progress
+from pipeline.flows.proposals import read_overlaps, read_proposals
 from pipeline.hindsight import Hindsight
 from pipeline.models_file import load_catalog, models_path
 from pipeline.next_step import Progress

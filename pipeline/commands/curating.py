@@ -25,6 +25,7 @@ from pipeline.encoders import load_encoder
 from pipeline.flows import curation
 from pipeline.flows.encoding import prompt_texts
 from pipeline.flows.identity import read_matches
+from pipeline.flows.proposals import read_proposals
 from pipeline.label import quote
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now, find_domain, next_event_id
@@ -54,7 +55,7 @@ def list_domains(store: Store, *, as_json: bool) -> None:
         .sort("n_prompts", descending=True)
     )
     has_run = store.count(RUNS) > 0
-    clusters = curation.read_proposals(store).to_dicts() if has_run else []
+    clusters = read_proposals(store).to_dicts() if has_run else []
     waiting = [row for row in clusters if row["status"] == "waiting"]
     matches = read_matches(store)
     if as_json:
@@ -110,7 +111,7 @@ def _group(cluster: Mapping[str, Any]) -> str | None:
 
 
 def _cluster_facts(store: Store, cluster_id: int) -> dict[str, Any]:
-    found = curation.read_proposals(store).filter(cluster_id=cluster_id).to_dicts()
+    found = read_proposals(store).filter(cluster_id=cluster_id).to_dicts()
     if not found:
         raise UsageError(f"There is no cluster {cluster_id}. See `promptshed domains list`.")
     return found[0]

@@ -10,10 +10,11 @@ import polars as pl
 from pipeline.batch import route_file
 from pipeline.config import DiscoverConfig, Policy
 from pipeline.embed import Encoder
-from pipeline.flows.curation import approve_clusters, read_proposals
+from pipeline.flows.curation import approve_clusters
 from pipeline.flows.discovery import discover
 from pipeline.flows.evaluation import HoldoutScore, score_holdout
 from pipeline.flows.profiling import profile
+from pipeline.flows.proposals import read_proposals
 from pipeline.flows.routing import load_router
 from pipeline.flows.tables import build_table, publish_table
 from pipeline.ingest import read_file

@@ -10,9 +10,9 @@ from scipy.sparse import csr_matrix
 
 from pipeline.decisions import Signature, draft
 from pipeline.flows.clock import now
-from pipeline.flows.curation import read_overlaps, read_proposals
 from pipeline.flows.discovery import latest_run
 from pipeline.flows.encoding import stored_vectors, vector_matrix
+from pipeline.flows.proposals import read_overlaps, read_proposals
 from pipeline.matching import MATCHES, SAME_OVERLAP, match_domains, moved_share
 from pipeline.store import Store
 from pipeline.taxonomy import APPROVED, domains_now, member_set

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from pipeline.flows.curation import read_proposals
+from pipeline.flows.proposals import read_proposals
 from pipeline.next_step import Progress
 from pipeline.store import Store
 from pipeline.taxonomy import APPROVED, domains_now

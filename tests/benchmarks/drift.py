@@ -28,9 +28,10 @@ import polars as pl
 from pipeline.config import DiscoverConfig
 from pipeline.embed import Encoder
 from pipeline.encoders import load_encoder
-from pipeline.flows.curation import approve_clusters, read_proposals, reject_cluster
+from pipeline.flows.curation import approve_clusters, reject_cluster
 from pipeline.flows.discovery import discover, latest_run
 from pipeline.flows.identity import link_survivors, read_matches
+from pipeline.flows.proposals import read_proposals
 from pipeline.ingest import read_file
 from pipeline.split import fold_numbers
 from pipeline.store import Store

@@ -9,6 +9,7 @@ import pytest
 from pages.ui import review
 from pipeline.flows import curation
 from pipeline.flows.curation import approve_clusters
+from pipeline.flows.proposals import read_proposals
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now
 from pipeline.taxonomy_file import taxonomy_text
@@ -141,7 +142,7 @@ def test_a_cluster_is_given_to_a_domain(store, monkeypatch):
     assert held == sum(n for topic, n in TOPICS.items() if topic == "sum two numbers") + N_WAITING
     assert "Nothing waits" in app.success[0].value
     curation.undo_decision(store, actor="ana")
-    assert curation.read_proposals(store).filter(status="waiting").height == 1
+    assert read_proposals(store).filter(status="waiting").height == 1
 
 
 def test_a_snoozed_cluster_comes_back_when_asked(store, monkeypatch):

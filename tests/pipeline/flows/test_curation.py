@@ -6,13 +6,13 @@ from pipeline.config import DiscoverConfig
 from pipeline.flows.curation import (
     approve_clusters,
     domains_from_labels,
-    read_proposals,
     reject_cluster,
     rename_domain,
     restore_domain,
     retire_domain,
 )
 from pipeline.flows.discovery import discover
+from pipeline.flows.proposals import read_proposals
 from pipeline.ingest import read_file
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now

@@ -5,12 +5,12 @@ from pipeline.config import DiscoverConfig
 from pipeline.flows.curation import (
     approve_clusters,
     domains_from_labels,
-    read_proposals,
     reject_cluster,
     undo_decision,
 )
 from pipeline.flows.discovery import discover, latest_run
 from pipeline.flows.identity import link_survivors, read_matches
+from pipeline.flows.proposals import read_proposals
 from pipeline.ingest import read_file
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now
