@@ -19,6 +19,7 @@ METHODS = ("eom", "leaf")
 _MOST_SAMPLES = 15
 _SAMPLES_SHARE = 3
 _FAMILY_COSINE = 0.9
+_NEAR = 0.02
 _SWEEP_SIZES = (5, 8, 10, 15, 20, 30, 40, 60, 80, 120, 160, 240)
 
 
@@ -174,13 +175,17 @@ def sweep_sizes(n_prompts: int) -> tuple[int, ...]:
 def choose_granularity(clusterings: Sequence[Clustering]) -> Clustering:
     """Pick one clustering of a sweep by a written rule.
 
-    Take the least sum of two shares: the prompts that no cluster covers, and the share an average
-    cluster holds (1 / n_clusters), since a cluster that holds everything separates nothing. Ties
-    go to the larger minimum size, then to excess of mass. Density-based validity and stability are
-    shown beside it but do not decide: on labelled prompts the former prefers settings that leave a
-    fifth of them out, and a single cluster is the most stable.
+    Each is judged by the sum of two shares: the prompts that no cluster covers, and the share an
+    average cluster holds (1 / n_clusters), since a cluster that holds everything separates nothing.
+    Of all that are within two points of the least sum the largest minimum size is taken: so small a
+    difference comes and goes with the seed, and fewer clusters are less to review. Ties go to the
+    lesser sum, then to excess of mass. Density-based validity and stability are shown beside it but
+    do not decide: on labelled prompts the former prefers settings that leave a fifth of them out,
+    and a single cluster is the most stable.
     """
-    return min(clusterings, key=lambda c: (granularity_loss(c), -c.min_cluster_size, c.method))
+    least = min(granularity_loss(c) for c in clusterings)
+    near = [c for c in clusterings if granularity_loss(c) <= least + _NEAR]
+    return min(near, key=lambda c: (-c.min_cluster_size, granularity_loss(c), c.method))
 
 
 def granularity_loss(clustering: Clustering) -> float:

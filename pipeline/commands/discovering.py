@@ -164,16 +164,11 @@ def _routing_shown(trial: Mapping[str, Any]) -> str | None:
 
 
 def _why_chosen(trials: Sequence[Mapping[str, Any]]) -> str:
-    """Say the rule, and how near the next granularity by the same method came."""
+    """Say the rule, and which setting the chosen one was preferred to."""
     best = next(trial for trial in trials if trial["chosen"])
-    others = [t for t in trials if t is not best and t["method"] == best["method"]]
-    rule = (
-        f"Chosen (*): {best['loss']:.3f} is the least sum of the unclustered share and "
-        "1 / clusters, the share of an average cluster"
-    )
-    if not others:
-        return f"{rule}; nothing else was tried."
-    second = min(others, key=lambda trial: trial["loss"])
+    least = min((t for t in trials if t["method"] == best["method"]), key=lambda t: t["loss"])
     return (
-        f"{rule}; next is a least size of {second['min_cluster_size']} with {second['loss']:.3f}."
+        "Chosen (*): the largest least size whose unclustered share plus 1 / clusters, the share "
+        f"of an average cluster, is within 0.02 of the least; it has {best['loss']:.3f}, the "
+        f"least is {least['loss']:.3f}, with {least['min_cluster_size']}."
     )

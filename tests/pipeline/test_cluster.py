@@ -115,6 +115,15 @@ def test_ties_of_granularity_go_to_the_larger_size():
     assert choose_granularity([small, large]) is choose_granularity([large, small]) is large
 
 
+@pytest.mark.parametrize(("n_left_out", "is_near"), [(1, True), (2, True), (3, False)])
+def test_a_coarser_setting_that_is_hardly_worse_is_taken(n_left_out, is_near):
+    """Of 100 prompts in two clusters, two left out are two points, three are too many."""
+    fine, coarse = clustering([0] * 50 + [1] * 50, 5), [0] * 50 + [1] * (50 - n_left_out)
+    coarser = clustering(coarse + [NOISE] * n_left_out, 8)
+    chosen = choose_granularity([fine, coarser])
+    assert chosen is (coarser if is_near else fine)
+
+
 def test_a_sweep_of_noise_has_a_choice():
     """All noise everywhere is a valid result."""
     assert choose_granularity([clustering([-1, -1])]).n_clusters == 0
