@@ -157,6 +157,15 @@ def test_a_number_that_was_used_again_is_another_process(store_path):
         end(0)
 
 
+def test_jobs_of_one_second_are_in_the_order_they_were_started(store_path):
+    """The newest is first, also of some that start at once."""
+    verbs = ["profile", "import", "route", "evaluate", "export", "axes"]
+    for verb in verbs:
+        with recorded(store_path, [verb]) as end:
+            end(0)
+    assert [job.verb for job in read_jobs(store_path)] == verbs[::-1]
+
+
 def test_broken_records_are_passed_over(store_path):
     """A half-written or foreign file hides no other job."""
     with recorded(store_path, ["profile"]) as end:

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -290,12 +291,39 @@ def test_float32_lists_survive_exactly(store):
     assert store.read(VECTORS)["vector"][0].to_list() == frame["vector"][0].to_list()
 
 
+_LONG_QUERY = """
+from pathlib import Path
+from pipeline.store import Store
+store = Store(path=Path("store.duckdb"))
+print("asking", flush=True)
+store.query("SELECT sum(hash(a.range + b.range)) FROM range(1000000) a, range(1000000) b")
+"""
+
+
+def _last_line_after_an_interrupt(folder) -> str | None:
+    """Interrupt a query in a process of its own; None if DuckDB waits for ever."""
+    command = [sys.executable, "-c", _LONG_QUERY]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        try:
+            return process.communicate(timeout=10)[1].splitlines()[-1]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return None
+
+
 def test_an_interrupt_inside_a_query_is_an_interrupt(tmp_path):
-    """DuckDB takes the signal itself; it must not look like an error."""
-    store = Store(path=tmp_path / "store.duckdb")
-    store.append((IMPORTS, IMPORTS.empty()))
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        store.query("SELECT sum(hash(a.range + b.range)) FROM range(1000000) a, range(1000000) b")
-    timer.join()
+    """DuckDB takes the signal itself; it must not look like an error.
+
+    DuckDB 2.0.0 sometimes waits for ever in `Executor::CancelTasks`, which a kill ends.
+    """
+    Store(path=tmp_path / "store.duckdb").append((IMPORTS, IMPORTS.empty()))
+    said = (_last_line_after_an_interrupt(tmp_path) for _ in range(4))
+    assert next(line for line in said if line is not None) == "KeyboardInterrupt"

@@ -67,6 +67,7 @@ def test_a_model_beyond_a_limit_is_in_no_export(name):
         table(chains=chains, beyond="forbidden"),
         assigner=ASSIGNER,
         exemplars=dict.fromkeys(IDS[:2], ("a prompt",)),
+        thresholds=dict.fromkeys(IDS[:2], 0.5),
     )
     contents = PROJECTIONS[name].write(limited)
     written = [c if isinstance(c, bytes) else c.encode() for c in contents.values()]
