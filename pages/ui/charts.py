@@ -237,7 +237,8 @@ def sweep(trials: pl.DataFrame) -> go.Figure:
         As `pages.ui.shown.sweep` gives them.
     """
     rows = trials.sort("Least prompts")
-    sizes, chosen = rows["Least prompts"].to_list(), rows.filter(Choice="chosen")["Least prompts"]
+    sizes = [f"{size}" for size in rows["Least prompts"]]
+    chosen = rows.with_row_index("place").filter(Choice="chosen")["place"]
     figure = go.Figure()
     lines = (
         ("Clusters", "y", 0, "solid", "circle"),
@@ -257,11 +258,12 @@ def sweep(trials: pl.DataFrame) -> go.Figure:
                 hoverinfo="x+text",
             )
         )
-    for size in chosen:
-        figure.add_vline(x=size, line={"color": NEUTRAL, "dash": "dash"}, annotation_text="chosen")
-    figure.update_xaxes(
-        title="least prompts in a cluster", type="log", tickvals=sizes, ticktext=sizes
-    )
+    for place in chosen:
+        figure.add_vline(x=place, line={"color": NEUTRAL, "dash": "dash"})
+        figure.add_annotation(
+            x=place, y=1, yref="paper", yanchor="bottom", text="chosen", showarrow=False
+        )
+    figure.update_xaxes(title="least prompts in a cluster", type="category", tickangle=0)
     figure.update_layout(
         yaxis={"title": "clusters", "rangemode": "tozero"},
         yaxis2={
@@ -270,7 +272,8 @@ def sweep(trials: pl.DataFrame) -> go.Figure:
             "side": "right",
             "rangemode": "tozero",
             "showgrid": False,
+            "tickformat": ",.0f",
         },
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        legend={"orientation": "h", "y": 1.12, "yanchor": "bottom", "x": 0},
     )
-    return finish(figure, height=300, right=56, bottom=48, top=36)
+    return finish(figure, height=300, right=56, bottom=48, top=52)

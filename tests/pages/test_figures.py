@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pages.ui import cloud, figures
+from pages.ui import charts, cloud, figures
 from pages.ui.colours import NEUTRAL, PALETTE, model_colours
 from pipeline.atlas import NO_DOMAIN, UNCLUSTERED
 from pipeline.expected import THIS_TABLE, expect
@@ -177,3 +177,19 @@ def test_a_model_keeps_its_colour():
     six = model_colours([f"model-{number}" for number in range(6)])
     assert set(six.values()) == set(PALETTE)
     assert len(model_colours([f"m{number}" for number in range(40)])) == 40
+
+
+def test_a_sweep_marks_the_chosen_size():
+    """Sizes stand side by side in their order; the mark is at the chosen one's place among them."""
+    trials = pl.DataFrame(
+        {
+            "Least prompts": [15, 5, 8],
+            "Clusters": [24, 60, 40],
+            "Unclustered, %": [6.0, 15.0, 10.0],
+            "Choice": ["chosen", None, None],
+        }
+    )
+    figure = charts.sweep(trials)
+    assert list(figure.data[0].x) == ["5", "8", "15"]
+    assert list(figure.data[0].y) == [60, 40, 24]
+    assert (figure.layout.shapes[0].x0, figure.layout.annotations[0].x) == (2, 2)
