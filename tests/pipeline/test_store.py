@@ -325,5 +325,17 @@ def test_an_interrupt_inside_a_query_is_an_interrupt(tmp_path):
     DuckDB 2.0.0 sometimes waits for ever in `Executor::CancelTasks`, which a kill ends.
     """
     Store(path=tmp_path / "store.duckdb").append((IMPORTS, IMPORTS.empty()))
-    said = (_last_line_after_an_interrupt(tmp_path) for _ in range(4))
-    assert next(line for line in said if line is not None) == "KeyboardInterrupt"
+    said = (_last_line_after_an_interrupt(tmp_path) for _ in range(3))
+    line = next((line for line in said if line is not None), None)
+    if line is None:
+        pytest.skip("DuckDB waited for ever each time: what it would have said is not known")
+    assert line == "KeyboardInterrupt"
+
+
+def test_what_duckdb_makes_of_an_interrupt_is_an_interrupt(tmp_path):
+    """Its RuntimeError becomes the KeyboardInterrupt it stands for; any other stays what it is."""
+    store = Store(path=tmp_path / "store.duckdb")
+    store.append((IMPORTS, IMPORTS.empty()))
+    for said, error in (("Query interrupted", KeyboardInterrupt), ("else", RuntimeError)):
+        with pytest.raises(error), store._open(read_only=True):
+            raise RuntimeError(said)
