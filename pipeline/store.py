@@ -4,12 +4,14 @@ A connection lasts for one call. DuckDB locks the file for the whole process whi
 heavy work must hold no connection, and a busy file is retried for a bounded time.
 """
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TypeVar
 
 import duckdb
@@ -231,8 +233,9 @@ class Store:
                 return
             connection = self._connect(read_only=read_only)
             try:
-                _require_our_schema(connection, self.path, may_create=not read_only)
-                yield connection
+                with _stopped_first(connection):
+                    _require_our_schema(connection, self.path, may_create=not read_only)
+                    yield connection
             except RuntimeError as error:
                 if str(error) != "Query interrupted":  # what DuckDB makes of Ctrl-C
                     raise
@@ -268,6 +271,28 @@ class Store:
             else:
                 connection.sql("SET TimeZone = 'UTC'")
                 return connection
+
+
+@contextmanager
+def _stopped_first(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let Ctrl-C stop the connection's query before anything else is done about it.
+
+    Where Python's own handler raises first, DuckDB 2.0.0 may wait for ever in `CancelTasks`.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        connection.interrupt()
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _is_busy(error: duckdb.Error) -> bool:

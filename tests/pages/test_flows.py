@@ -201,7 +201,7 @@ def test_a_file_is_routed_and_downloaded(visiting, tmp_path):
     assert rows["question"].to_list() == [row["question"] for row in asked]
     assert rows["model"].null_count() == 0
     page.get_by_text("First rows with their receipts").first.click()
-    expect(page.get_by_text("Expected cost", exact=True)).to_be_visible()
+    expect(page.get_by_text("Expected cost", exact=True).first).to_be_visible()
 
 
 def test_a_job_is_cancelled_and_goes_on(store, visiting, tmp_path):

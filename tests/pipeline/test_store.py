@@ -300,12 +300,17 @@ store.query("SELECT sum(hash(a.range + b.range)) FROM range(1000000) a, range(10
 """
 
 
-def _last_line_after_an_interrupt(folder) -> str | None:
-    """Interrupt a query in a process of its own; None if DuckDB waits for ever."""
+@pytest.mark.parametrize("attempt", range(3))
+def test_an_interrupt_inside_a_query_is_an_interrupt(tmp_path, attempt):
+    """DuckDB takes the signal itself; it must neither look like an error nor wait for ever.
+
+    Left to itself DuckDB 2.0.0 hung in more than half of the attempts on a busy machine.
+    """
+    Store(path=tmp_path / "store.duckdb").append((IMPORTS, IMPORTS.empty()))
     command = [sys.executable, "-c", _LONG_QUERY]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(
-        command, cwd=folder, env=environment, text=True,
+        command, cwd=tmp_path, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         assert process.stdout is not None
@@ -313,23 +318,20 @@ def _last_line_after_an_interrupt(folder) -> str | None:
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         try:
-            return process.communicate(timeout=10)[1].splitlines()[-1]
-        except subprocess.TimeoutExpired:
+            said = process.communicate(timeout=60)[1]
+        finally:
             process.kill()
-            return None
+    assert said.splitlines()[-1] == "KeyboardInterrupt"
 
 
-def test_an_interrupt_inside_a_query_is_an_interrupt(tmp_path):
-    """DuckDB takes the signal itself; it must not look like an error.
-
-    DuckDB 2.0.0 sometimes waits for ever in `Executor::CancelTasks`, which a kill ends.
-    """
-    Store(path=tmp_path / "store.duckdb").append((IMPORTS, IMPORTS.empty()))
-    said = (_last_line_after_an_interrupt(tmp_path) for _ in range(3))
-    line = next((line for line in said if line is not None), None)
-    if line is None:
-        pytest.skip("DuckDB waited for ever each time: what it would have said is not known")
-    assert line == "KeyboardInterrupt"
+def test_after_a_query_an_interrupt_is_what_it_was(tmp_path):
+    """The store puts back the handler it found, also after an error."""
+    store = Store(path=tmp_path / "store.duckdb")
+    before = signal.getsignal(signal.SIGINT)
+    store.append((IMPORTS, IMPORTS.empty()))
+    with pytest.raises(duckdb.Error):
+        store.query("SELECT nothing")
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_what_duckdb_makes_of_an_interrupt_is_an_interrupt(tmp_path):
