@@ -1,9 +1,9 @@
 """HDBSCAN on projected prompts, and the rule that picks its granularity.
 
 Decision: a prompt's density is that of the nearest prompts, at most a third of `min_cluster_size`
-and 15, as many as UMAP looks at. As many as a cluster needs, as HDBSCAN has it, reach beyond a small
-cluster, whose border is left out then, and smooth large neighbouring groups into one. It comes in
-four steps, for settings of the same density share one tree.
+and 15, as many as UMAP looks at. As many as a cluster needs, as HDBSCAN has it, reach beyond a
+small cluster, whose border is left out then, and smooth large neighbouring groups into one. It
+comes in four steps, for settings of the same density share one tree.
 """
 
 from collections.abc import Sequence
