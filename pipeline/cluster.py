@@ -18,7 +18,7 @@ NOISE = -1
 METHODS = ("eom", "leaf")
 _DENSITIES = (2, 4, 8, 15)
 _FAMILY_COSINE = 0.9
-_NEAR = 0.01
+_NEAR = 1.1
 _SWEEP_SIZES = (5, 8, 10, 15, 20, 30, 40, 60, 80, 120, 160, 240)
 
 
@@ -176,14 +176,14 @@ def choose_granularity(clusterings: Sequence[Clustering]) -> Clustering:
 
     Each is judged by the sum of two shares: the prompts that no cluster covers, and the share an
     average cluster holds (1 / n_clusters), since a cluster that holds everything separates nothing.
-    Of all that are within one point of the least sum the largest minimum size is taken: so small a
+    Of all that are within a tenth of the least sum the largest minimum size is taken: so small a
     difference comes and goes with the seed, and fewer clusters are less to review. Ties go to the
     lesser sum, then to excess of mass. Density-based validity and stability are shown beside it but
     do not decide: on labelled prompts the former prefers settings that leave a fifth of them out,
     and a single cluster is the most stable.
     """
     least = min(granularity_loss(c) for c in clusterings)
-    near = [c for c in clusterings if granularity_loss(c) <= least + _NEAR]
+    near = [c for c in clusterings if granularity_loss(c) <= least * _NEAR]
     return min(near, key=lambda c: (-c.min_cluster_size, granularity_loss(c), c.method))
 
 
