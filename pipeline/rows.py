@@ -46,6 +46,8 @@ class Source:
     columns: tuple[str, ...]
     """In file order; for JSON Lines the keys of all lines, by first appearance."""
     delimiter: str = ","
+    has_bom: bool = False
+    """Of a CSV file: it begins with a byte order mark, by which spreadsheets know UTF-8."""
     arrow_schema: pa.Schema | None = None
     """Of a Parquet file."""
 
@@ -234,7 +236,9 @@ def _inspect_csv(source: Source) -> Source:
                     f"{', '.join(columns)}. Export it again."
                 )
     _require_unique(source.name, columns)
-    return replace(source, columns=columns, delimiter=delimiter)
+    with _byte_stream(source.path, source.codec) as stream:
+        has_bom = stream.read(len(BOM)) == BOM
+    return replace(source, columns=columns, delimiter=delimiter, has_bom=has_bom)
 
 
 def _delimiter_of(source: Source) -> str:
