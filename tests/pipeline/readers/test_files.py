@@ -233,6 +233,19 @@ def test_requests_without_results_are_prompts_of_no_model():
     assert (ingest.prompts.height, ingest.outcomes.height) == (2, 0)
 
 
+def test_a_batch_whose_model_is_named_with_the_job_takes_it_from_the_option(tmp_path):
+    """Mistral's lines hold neither method nor address nor model."""
+    asked = {"custom_id": "a", "body": {"messages": [{"role": "user", "content": SUM}]}}
+    body = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}
+    told = {"custom_id": "a", "response": {"status_code": 200, "body": body}, "error": None}
+    (tmp_path / "in.jsonl").write_text(json.dumps(asked), encoding="utf-8")
+    (tmp_path / "out.jsonl").write_text(json.dumps(told), encoding="utf-8")
+    ingest = read_file(
+        tmp_path / "in.jsonl", companions=[tmp_path / "out.jsonl"], origin=Origin(model="mine")
+    )
+    assert rows_of(ingest) == [("mine", SUM, None, None, None, 9, 2, None)]
+
+
 def test_results_without_their_requests_are_refused_with_the_next_step():
     """A result holds no prompt; the error says which file is missing."""
     with pytest.raises(InputFileError, match=r"line 1: no request has this custom_id; import"):
@@ -265,6 +278,19 @@ def test_feedback_on_a_root_run_counts_for_its_calls_without_their_own(tmp_path)
     ingest = read_file(tmp_path / "feedback.jsonl", companions=[tmp_path / "runs.jsonl"])
     assert [row[1:3] for row in rows_of(ingest)] == [("prompt a", 0.5), ("prompt b", 0.0)]
     assert "left out: 2 feedback without a number" in ingest.described
+
+
+def test_several_scores_of_one_name_are_their_mean_in_any_order(tmp_path):
+    """Two people gave 0.25 and 1; where words differ there is no score."""
+    call = {"id": "o", "traceId": "t", "projectId": "p", "type": "GENERATION", "model": "m",
+            "startTime": "2026-11-01T10:00:00Z", "input": "a prompt"}  # fmt: skip
+    said = {"traceId": "t", "observationId": "o", "source": "ANNOTATION"}
+    notes = [("good", 0.25), ("good", "1"), ("kind", "pass"), ("kind", "fail")]
+    scores = [said | {"name": n, "dataType": "NUMERIC", "value": v} for n, v in notes]
+    for records in ([call, *scores], [*reversed(scores), call]):
+        path = tmp_path / "all.jsonl"
+        path.write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
+        assert read_file(path, origin=Origin(score="good")).outcomes["quality"].to_list() == [0.625]
 
 
 def test_files_of_one_joined_format_are_one_group():
