@@ -12,7 +12,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -68,7 +68,7 @@ def open_source(path: str | Path) -> Iterator[Source]:
     Parameters
     ----------
     path
-        A file, or `-` for standard input, which is first copied to a temporary file.
+        A file, or a pipe (`-` is standard input), which is first copied to a temporary file.
 
     Raises
     ------
@@ -116,6 +116,11 @@ def read_chunks(source: Source, *, chunk_rows: int = CHUNK_ROWS) -> Iterator[Chu
         raise _no_rows(source.name, found)
 
 
+def is_pipe(path: str | Path) -> bool:
+    """Tell whether a source can be read once only: standard input, or a named pipe."""
+    return str(path) == STDIN or Path(path).is_fifo()
+
+
 def _no_rows(name: str, found: str) -> InputFileError:
     return InputFileError(
         f"{name}: expected rows to read, found none that can be read ({found}). "
@@ -128,10 +133,12 @@ def _shown(path: str | Path) -> str:
 
 
 def _local_file(path: str | Path, folder: Path) -> Path:
-    if str(path) == STDIN:
+    if is_pipe(path):
         local = folder / "stdin"
-        with local.open("wb") as copy:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
+        with local.open("wb") as copy, ExitStack() as stack:
+            is_stdin = str(path) == STDIN
+            pipe = sys.stdin.buffer if is_stdin else stack.enter_context(Path(path).open("rb"))
+            shutil.copyfileobj(pipe, copy)
     else:
         local = Path(path)
         if not local.exists():
