@@ -5,6 +5,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pipeline.foreign import Origin
@@ -53,6 +54,14 @@ OUTCOMES = {
     "anthropic_batch_requests.jsonl anthropic_batch_results.jsonl": [
         ("claude-sonnet-4-5", BRIEF, None, None, None, 20, 10, None),
     ],
+    "openai_completions.jsonl": [
+        ("gpt-4o", POEM, None, None, None, None, None, START),
+        ("gpt-4o-mini", BRIEF, None, None, None, 20, 10, START),
+    ],
+    "openai_eval_items.jsonl": [
+        ("gpt-4o-mini", BRIEF, 0.75, None, None, 20, 10, START),
+        ("gpt-4o-mini", POEM, 0.0, None, None, 20, 10, START),
+    ],
     "promptfoo.json": [
         ("openai:gpt-4o", POEM, 0.25, None, None, None, None, None),
         ("openai:gpt-4o-mini", BRIEF, 1.0, 0.0001, 0.9, 20, 10, None),
@@ -83,6 +92,7 @@ FORMATS = {
     "langfuse_scores": "langfuse", "otel": "otel", "openinference": "openinference",
     "langsmith": "langsmith", "langsmith_feedback": "langsmith",
     "helicone": "helicone", "openai_batch_requests": "openai-batch",
+    "openai_completions": "openai", "openai_eval_items": "openai",
     "openai_batch_results": "openai-batch", "anthropic_batch_requests": "openai-batch",
     "anthropic_batch_results": "openai-batch", "promptfoo": "promptfoo", "inspect": "inspect",
     "inspect_made": "inspect",
@@ -355,6 +365,16 @@ def test_no_record_makes_a_reader_fall_over(tmp_path, reader, text):
     except InputFileError:
         return
     assert ingest.outcomes.is_empty()
+
+
+@pytest.mark.parametrize("name", ["openinference.jsonl", "wildchat.jsonl", "lmsys.jsonl"])
+def test_a_table_that_has_the_columns_of_all_rows_is_read_alike(tmp_path, name):
+    """In Parquet a key that a record lacks is there with null."""
+    frame = pl.read_ndjson(FILES / name, infer_schema_length=None)
+    frame.write_parquet(tmp_path / "in.parquet")
+    lines, table = read(name), read_file(tmp_path / "in.parquet")
+    assert rows_of(table) == rows_of(lines)
+    assert set(table.prompts["text"]) == set(lines.prompts["text"])
 
 
 def test_a_forced_format_takes_the_shape_that_fits():
