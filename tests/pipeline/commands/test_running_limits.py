@@ -134,6 +134,23 @@ def test_money_that_is_gone_is_known_before_it_goes(run, server, tmp_path):
     assert noted[-1] >= spent(tmp_path)
 
 
+def test_an_answer_that_was_paid_is_in_the_file_before_the_next_rows_are_asked(
+    run, server, tmp_path, monkeypatch
+):
+    """So that kill -9 loses the rows under way, and no other."""
+    n_written = []
+
+    def answer(self, what, model):
+        n_written.append(len(part_path(tmp_path / "answers.jsonl").read_bytes().splitlines()))
+        original(self, what, model)
+
+    original = Scripted.answer
+    monkeypatch.setattr(Scripted, "answer", answer)
+    run("--at-once", "1")
+    assert len(n_written) == 4
+    assert n_written[-1] >= 3
+
+
 def test_what_a_killed_run_spent_counts_before_its_first_row(run, server, tmp_path):
     """There may be no line yet, but a checkpoint that says what is gone."""
     (tmp_path / "t.yml").write_text("max_tokens: 10\n", encoding="utf-8")
