@@ -26,6 +26,7 @@ from pipeline.mapping import (
 from pipeline.prompt_text import normalise_text, prompt_id_of, read_prompt
 from pipeline.rows import STDIN, Source, about_file, open_source, read_chunks
 from pipeline.scale import AUTO, blank_to_null
+from pipeline.units import doubts
 from profiles.errors import UsageError
 from profiles.table import Table, conform
 from profiles.tables import IMPORTS, OUTCOMES, PROMPTS, REQUESTS
@@ -149,7 +150,10 @@ def read_file(
         "mapping": told,
     }
     ingest = _assemble(cleaned, prompts, resolved, rejects, import_row)
-    return replace(ingest, described=foreign.describe(resolved)) if foreign else ingest
+    described = foreign.describe(resolved) if foreign else ingest.described
+    latency_s = ingest.outcomes["latency_s"].median()
+    doubted = doubts(latency_s if isinstance(latency_s, float) else None)
+    return replace(ingest, described=(*described, *doubted))
 
 
 def groups_of(paths: Sequence[str], origin: Origin = ANY_ORIGIN) -> list[tuple[str, ...]]:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -46,6 +46,8 @@ class Source:
     columns: tuple[str, ...]
     """In file order; for JSON Lines the keys of all lines, by first appearance."""
     delimiter: str = ","
+    has_bom: bool = False
+    """Of a CSV file: it begins with a byte order mark, by which spreadsheets know UTF-8."""
     arrow_schema: pa.Schema | None = None
     """Of a Parquet file."""
 
@@ -66,7 +68,7 @@ def open_source(path: str | Path) -> Iterator[Source]:
     Parameters
     ----------
     path
-        A file, or `-` for standard input, which is first copied to a temporary file.
+        A file, or a pipe (`-` is standard input), which is first copied to a temporary file.
 
     Raises
     ------
@@ -114,6 +116,11 @@ def read_chunks(source: Source, *, chunk_rows: int = CHUNK_ROWS) -> Iterator[Chu
         raise _no_rows(source.name, found)
 
 
+def is_pipe(path: str | Path) -> bool:
+    """Tell whether a source can be read once only: standard input, or a named pipe."""
+    return str(path) == STDIN or Path(path).is_fifo()
+
+
 def _no_rows(name: str, found: str) -> InputFileError:
     return InputFileError(
         f"{name}: expected rows to read, found none that can be read ({found}). "
@@ -126,10 +133,12 @@ def _shown(path: str | Path) -> str:
 
 
 def _local_file(path: str | Path, folder: Path) -> Path:
-    if str(path) == STDIN:
+    if is_pipe(path):
         local = folder / "stdin"
-        with local.open("wb") as copy:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
+        with local.open("wb") as copy, ExitStack() as stack:
+            is_stdin = str(path) == STDIN
+            pipe = sys.stdin.buffer if is_stdin else stack.enter_context(Path(path).open("rb"))
+            shutil.copyfileobj(pipe, copy)
     else:
         local = Path(path)
         if not local.exists():
@@ -234,7 +243,9 @@ def _inspect_csv(source: Source) -> Source:
                     f"{', '.join(columns)}. Export it again."
                 )
     _require_unique(source.name, columns)
-    return replace(source, columns=columns, delimiter=delimiter)
+    with _byte_stream(source.path, source.codec) as stream:
+        has_bom = stream.read(len(BOM)) == BOM
+    return replace(source, columns=columns, delimiter=delimiter, has_bom=has_bom)
 
 
 def _delimiter_of(source: Source) -> str:

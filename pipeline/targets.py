@@ -16,6 +16,7 @@ from pipeline.formats import JSONL, PARQUET, Format
 from pipeline.rows import Source
 from profiles.errors import InputFileError
 
+_BOM = "\ufeff"
 _ROW_GROUP_ROWS = 50_000
 _ROW_GROUP_BYTES = 1 << 26
 
@@ -57,7 +58,7 @@ def open_target(
         Stays open. Compressed text is written chunk by chunk, each a gzip member or zstd frame of
         its own, so that the file may be cut between chunks and go on there.
     source
-        Its columns come first; a CSV target takes its delimiter.
+        Its columns come first; a CSV target takes its delimiter and its byte order mark.
     guard_formulas
         Whether CSV cells that a spreadsheet would run get an apostrophe.
     is_start
@@ -76,7 +77,7 @@ def open_target(
             packed = _Packed(stream, format_.codec)
             target = _CsvTarget(packed, source.delimiter, is_guarded=guard_formulas)
             if is_start:
-                target.write_rows([columns])
+                target.write_header(columns, has_bom=source.has_bom)
         stack.callback(target.close)
         yield target
         target.finish()
@@ -116,8 +117,7 @@ class _CsvTarget:
         """Write rows as they were read, quotes included, but for those with a cell to guard."""
         lines: list[str] = []
         for cells, raw, receipt in zip(chunk.rows, chunk.raws, added, strict=True):
-            safe = self._guarded(cells) if self._is_guarded else cells
-            ours = self._guarded(receipt) if self._is_guarded else receipt
+            safe, ours = self._safe(cells), self._safe(receipt)
             if safe == cells:
                 lines.append(f"{raw}{self._delimiter}{self._text([ours])}")
             else:
@@ -133,9 +133,16 @@ class _CsvTarget:
     def close(self) -> None:
         """Do nothing; the stream is closed by its owner."""
 
+    def write_header(self, columns: Sequence[str], *, has_bom: bool) -> None:
+        """Begin the file."""
+        mark = _BOM if has_bom else ""
+        self._stream.write(mark + self._text([self._safe(columns)]))
+
     def write_rows(self, rows: Iterable[Sequence[str]]) -> None:
-        safe = (self._guarded(row) for row in rows) if self._is_guarded else rows
-        self._stream.write(self._text(safe))
+        self._stream.write(self._text(map(self._safe, rows)))
+
+    def _safe(self, row: Sequence[str]) -> Sequence[str]:
+        return self._guarded(row) if self._is_guarded else row
 
     def _guarded(self, row: Sequence[str]) -> list[str]:
         guarded = [guard_cell(cell) for cell in row]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 ISO = "iso"
 PER_SECOND: Mapping[str, float] = {"s": 1.0, "ms": 1e3, "ns": 1e9}
+_USUAL_LATENCY_S = (0.05, 300.0)
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -52,3 +53,19 @@ def seconds_between(start: object, end: object, unit: str) -> float | None:
     if moments[0] is None or moments[1] is None:
         return None
     return (moments[1] - moments[0]).total_seconds()
+
+
+def doubts(median_latency_s: float | None) -> tuple[str, ...]:
+    """Return a warning if the usual latency of a file is none that a language model has.
+
+    >>> doubts(1500.0)
+    ('note: half of the latencies are above 1500 s; say latency_ms= or latency_s= in --mapping',)
+    >>> doubts(1.5), doubts(None)
+    ((), ())
+    """
+    least, most = _USUAL_LATENCY_S
+    if median_latency_s is None or least <= median_latency_s <= most:
+        return ()
+    found = f"{'above' if median_latency_s > most else 'below'} {median_latency_s:.4g} s"
+    told = f"note: half of the latencies are {found}; say latency_ms= or latency_s= in --mapping"
+    return (told,)

@@ -1,16 +1,19 @@
 """`promptshed export`."""
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
+from safetensors.numpy import load
 
-from pipeline.artefact import Artefact, write_artefact
+from pipeline.artefact import Artefact, table_json, table_tensors, write_artefact
 from pipeline.atomic import replaced_file
 from pipeline.commands.shared import encoder_option, recorded_job, say, store_option
 from pipeline.embed import Encoder
 from pipeline.encoders import load_encoder
 from pipeline.exports.label_map import Contents, Projection
+from pipeline.exports.onnx_graph import router_onnx
 from pipeline.exports.redaction import redact
 from pipeline.exports.registry import MUST, PROJECTIONS
 from pipeline.flows.exporting import read_label_map, with_exemplars
@@ -20,7 +23,7 @@ from pipeline.table import RoutingModel
 from profiles.errors import UsageError
 from profiles.tables import BUCKETS, TABLE_ENTRIES
 
-_ARTEFACT, _PLUGIN, _NONE = "artefact", "litellm-plugin", "none"
+_ARTEFACT, _ONNX, _PLUGIN, _NONE = "artefact", "onnx", "litellm-plugin", "none"
 _MASKS: Mapping[str, Callable[[str], str]] = {"redacted": redact, "full": str}
 _HELD = {
     _NONE: "no prompt text is in it",
@@ -33,7 +36,7 @@ _HELD = {
 @click.option(
     "--to",
     "form",
-    type=click.Choice([_ARTEFACT, *PROJECTIONS]),
+    type=click.Choice([_ARTEFACT, _ONNX, *PROJECTIONS]),
     default=_ARTEFACT,
     show_default=True,
     help="The artefact says everything; each other format says on standard error what it loses.",
@@ -64,10 +67,16 @@ def export_command(
     """Write a routing table for other services; prompts are in it only where you ask for them."""
     projection = PROJECTIONS.get(form)
     _check_exemplars(form, projection, exemplars)
+    if form == _ONNX:
+        _require_onnx()
     lost = "" if projection is None else f"What is lost: {projection.loses}"
     if projection is None or form == _PLUGIN:
-        model = _write_artefact(store, version, folder, load_encoder(encoder_name))
-        lost = " ".join(filter(None, [lost, _what_stays_here(model)])) or "Nothing is lost."
+        artefact = _write_artefact(store, version, folder, load_encoder(encoder_name))
+        stays = _what_stays_here(artefact.model)
+        lost = " ".join(filter(None, [lost, stays])) or "Nothing is lost."
+        if form == _ONNX:
+            graph = router_onnx(table_json(artefact), load(table_tensors(artefact.model)))
+            _write_files(folder, {"router.onnx": graph})
     table = read_label_map(store, version)
     if projection is not None:
         if exemplars != _NONE:
@@ -89,9 +98,12 @@ def _check_exemplars(form: str, projection: Projection | None, exemplars: str) -
         raise UsageError(f"{form} has no place for examples. Leave --exemplars out.")
 
 
-def _write_artefact(
-    store: Store, version: int | None, folder: Path, encoder: Encoder
-) -> RoutingModel:
+def _require_onnx() -> None:
+    if find_spec("onnx") is None:
+        raise UsageError("--to onnx needs an extra: pip install 'promptshed[onnx]'.")
+
+
+def _write_artefact(store: Store, version: int | None, folder: Path, encoder: Encoder) -> Artefact:
     meta, model = load_model(store, version)
     if meta["encoder_id"] != encoder.encoder_id:
         raise UsageError(
@@ -106,7 +118,7 @@ def _write_artefact(
     )
     for path in write_artefact(artefact, folder, encoder):
         click.echo(path)
-    return model
+    return artefact
 
 
 def _write_files(folder: Path, contents: Contents) -> None:

@@ -31,7 +31,7 @@ from pipeline.resuming import (
     input_identity,
     read_checkpoint,
 )
-from pipeline.rows import STDIN
+from pipeline.rows import STDIN, is_pipe
 from pipeline.store import Store
 from profiles.errors import SOME_ROWS_REJECTED, UsageError
 
@@ -64,7 +64,7 @@ class _Asked:
 
     def can_go_on(self) -> bool:
         """Tell whether an interrupted run of these options can be continued."""
-        if self.dry_run or STDIN in (self.source, self.target):
+        if self.dry_run or is_pipe(self.source) or self.target == STDIN:
             return False
         format_ = target_format(str(self.target))
         return format_ is not None and format_.kind != PARQUET
@@ -264,10 +264,10 @@ def _require_two_passes(asked: _Asked) -> None:
             "--explore draws models at random, so no budget and no share of a file could be kept. "
             "Route without it, or limit the table instead: `promptshed table build --max-share`."
         )
-    if limits_file and asked.source == STDIN:
+    if limits_file and is_pipe(asked.source):
         raise UsageError(
             "--budget-usd and --max-share take two passes, and standard input can be read once "
-            "only. Save it to a file and route that."
+            "only, like every pipe. Save it to a file and route that."
         )
 
 

@@ -90,7 +90,7 @@ def as_plugin(table: LabelMap) -> Contents:
         "complexity_router_default_model": safe[0],
         "complexity_router_config": tiers,
     }
-    others = {model: [other for other in safe if other != model] for model in models}
+    others = {model: _instead_of(model, table) for model in models}
     config = {
         "model_list": [
             *(_group(model, model) for model in models),
@@ -98,7 +98,7 @@ def as_plugin(table: LabelMap) -> Contents:
         ],
         "router_settings": {
             "fallbacks": [{model: rest} for model, rest in others.items() if rest],
-            "default_fallbacks": [safe[0]],
+            **_default(table),
         },
     }
     how = "Call the model group promptshed; keep the other files beside this one."
@@ -123,5 +123,19 @@ def _settings(table: LabelMap) -> dict[str, object]:
             for domain_id, chain in table.chains.items()
             if len(chain) > 1
         ],
-        "default_fallbacks": [table.chains[UNASSIGNED][0]],
+        **_default(table),
     }
+
+
+def _instead_of(model: str, table: LabelMap) -> list[str]:
+    """Return who may answer for a model: who keeps the limits wherever it does."""
+    chains = [chain for chain in table.chains.values() if model in chain]
+    safe = table.chains[UNASSIGNED]
+    return [other for other in safe if other != model and all(other in chain for chain in chains)]
+
+
+def _default(table: LabelMap) -> dict[str, object]:
+    """Return the safe choice as everyone's fallback, unless it is beyond a limit somewhere."""
+    safe = table.chains[UNASSIGNED][0]
+    is_everywhere = all(safe in chain for chain in table.chains.values())
+    return {"default_fallbacks": [safe]} if is_everywhere else {}

@@ -143,6 +143,7 @@ def _write_next(
 ) -> None:
     line = under_way.popleft().result()
     stream.write(json_text(line).encode() + b"\n")
+    stream.flush()  # it was paid: kill -9 must not lose it
     ran.n_rows += 1
     if ran.n_rows % _SETTLE_EVERY == 0:
         settle(stream)

@@ -73,12 +73,16 @@ def user_turns(texts: list[object]) -> list[dict[str, object]]:
 def turns_at(attributes: Record, prefix: str) -> list[dict[str, object]]:
     """Return the list that was flattened to keys such as `prefix.0.message.role`.
 
+    A key without a value is there because a table has the columns of all its rows.
+
     >>> turns_at({"p.1.role": "b", "p.0.role": "a", "p.0.content": "hi", "q": 1}, "p")
     [{'role': 'a', 'content': 'hi'}, {'role': 'b'}]
     """
     items: dict[int, dict[str, object]] = {}
     for key in attributes:
         number, _, rest = key.removeprefix(f"{prefix}.").partition(".")
-        if key.startswith(f"{prefix}.") and number.isdigit() and rest:
-            items.setdefault(int(number), {})[rest] = value_at(attributes, key)
+        if not (key.startswith(f"{prefix}.") and number.isdigit() and rest):
+            continue
+        if (value := value_at(attributes, key)) is not None:
+            items.setdefault(int(number), {})[rest] = value
     return [items[number] for number in sorted(items)]

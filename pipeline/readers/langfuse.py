@@ -1,6 +1,5 @@
 """Langfuse: observations of type GENERATION, and scores joined to them."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from pipeline.readers.fields import (
@@ -13,7 +12,8 @@ from pipeline.readers.fields import (
     Skipped,
     row_of,
 )
-from pipeline.readers.paths import Paths, Record, first_at
+from pipeline.readers.notes import Notes
+from pipeline.readers.paths import Paths, first_at, mapping_at
 
 _TRACE, _OBSERVATION = ("traceId", "trace_id"), ("observationId", "observation_id")
 _OBSERVATIONS: tuple[Paths, ...] = (
@@ -39,39 +39,34 @@ _FIELDS = Fields(
     latency=("latency",),
     started=("startTime", "start_time"),
     ended=("endTime", "end_time"),
-    scores=lambda record: {str(k): v for k, v in _mapping(record["scores"]).items()},
+    scores=lambda record: mapping_at(record, "scores"),
 )
 
 
 def _read(items: Iterable[Item]) -> Iterator[Item | Skipped | Refused]:
-    scores: dict[object, dict[str, object]] = defaultdict(dict)
+    scores = Notes()
     observations: list[Item] = []
     for item in items:
         if first_at(item.record, ("dataType", "data_type")) is None:
             observations.append(item)
         elif isinstance(value := item.record.get("value"), int | float | str) and value != "":
             about = first_at(item.record, _OBSERVATION) or first_at(item.record, _TRACE)
-            scores[about][str(item.record["name"])] = value
+            scores.add(about, item.record.get("name"), value)
         else:
             yield Skipped(reason="scores that are no number")
     for item in observations:
         yield _row(item, scores)
 
 
-def _row(item: Item, scores: dict[object, dict[str, object]]) -> Item | Skipped:
+def _row(item: Item, scores: Notes) -> Item | Skipped:
     """Return the row of an observation; its own scores win over those of its trace."""
     record = item.record
     if record.get("type") != "GENERATION":
         return Skipped(reason=NO_CALL)
     if record.get("level") == "ERROR":
         return Skipped(reason=FAILED)
-    of_trace = scores.get(first_at(record, _TRACE), {})
-    joined = {**record, "scores": of_trace | scores.get(record.get("id"), {})}
-    return Item(line=item.line, record=row_of(joined, _FIELDS))
-
-
-def _mapping(value: object) -> Record:
-    return value if isinstance(value, dict) else {}
+    joined = scores.on(first_at(record, _TRACE), record.get("id"))
+    return Item(line=item.line, record=row_of({**record, "scores": joined}, _FIELDS))
 
 
 READERS = (
@@ -80,7 +75,8 @@ READERS = (
         title="Langfuse observations and scores",
         signatures=(*_OBSERVATIONS, *_SCORES),
         read=_read,
-        note="a score of a trace counts for each of its generations without one of their own",
+        note="a score of a trace counts for each of its generations without one of their own; of "
+        "several scores of one name the mean counts",
         is_joined=True,
     ),
 )

@@ -3,9 +3,7 @@
 Feedback stands in a run as averages, or in a file of its own, which is joined and then counts.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from statistics import fmean
 
 from pipeline.readers.fields import (
     FAILED,
@@ -17,6 +15,7 @@ from pipeline.readers.fields import (
     Skipped,
     row_of,
 )
+from pipeline.readers.notes import Notes, number
 from pipeline.readers.paths import first_at, mapping_at, value_at
 
 _SCORES = "scores"
@@ -38,20 +37,20 @@ _FIELDS = Fields(
 
 
 def _read(items: Iterable[Item]) -> Iterator[Item | Skipped | Refused]:
-    feedback: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    feedback = Notes()
     runs: list[Item] = []
     for item in items:
         if "run_type" in item.record:
             runs.append(item)
-        elif (score := _number(item.record.get("score"))) is not None:
-            feedback[str(item.record.get("run_id"))][str(item.record.get("key"))].append(score)
+        elif (score := number(item.record.get("score"))) is not None:
+            feedback.add(item.record.get("run_id"), item.record.get("key"), score)
         else:
             yield Skipped(reason="feedback without a number")
     for item in runs:
         yield _row(item, feedback)
 
 
-def _row(item: Item, feedback: dict[str, dict[str, list[float]]]) -> Item | Skipped:
+def _row(item: Item, feedback: Notes) -> Item | Skipped:
     """Return the row of a run; its own feedback wins over that of the run it is a part of."""
     run = item.record
     if run.get("run_type") != "llm":
@@ -60,22 +59,8 @@ def _row(item: Item, feedback: dict[str, dict[str, list[float]]]) -> Item | Skip
         return Skipped(reason=FAILED)
     stats = mapping_at(run, "feedback_stats").items()
     scores: dict[str, object] = {str(name): value_at(stat, "avg") for name, stat in stats}
-    for about in (first_at(run, ("trace_id",)), run.get("id")):
-        given = feedback.get(str(about), {})
-        scores |= {name: fmean(values) for name, values in given.items()}
+    scores |= feedback.on(first_at(run, ("trace_id",)), run.get("id"))
     return Item(line=item.line, record=row_of({**run, _SCORES: scores}, _FIELDS))
-
-
-def _number(value: object) -> float | None:
-    """Return a score as a number: the SDK writes truth values and numbers, CSV text."""
-    if not isinstance(value, bool | int | float | str):
-        return None
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return float(value.lower() == "true")
-    try:
-        return float(value)
-    except ValueError:
-        return None
 
 
 READERS = (

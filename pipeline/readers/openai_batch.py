@@ -64,6 +64,7 @@ READERS = (
         title="batch requests and results (OpenAI, Anthropic)",
         signatures=(
             ("custom_id", "method", "url", "body"),
+            ("custom_id", "body.messages"),
             ("custom_id", "params.messages"),
             ("custom_id", "response.status_code"),
             ("custom_id", "result.type"),

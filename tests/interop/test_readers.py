@@ -14,6 +14,7 @@ import pytest
 from pipeline.artefact import Artefact, write_artefact
 from pipeline.config import Policy
 from pipeline.exports import litellm_plugin
+from pipeline.exports.onnx_graph import router_onnx
 from pipeline.flows.tables import build_table, load_model
 from pipeline.prompt_text import routing_text
 from pipeline.terms import Limits
@@ -284,3 +285,29 @@ def test_one_wrong_answer_is_noticed(current, tmp_path, name):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     assert node(copy) == (1, {"n_rows": len(rows), "n_wrong": 1})
     assert len(disagreements(copy)) == 1
+
+
+def onnx_answers(folder):
+    """Return what the graph of an artefact answers to its conformance rows."""
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    table = json.loads((folder / "routing_table.json").read_text(encoding="utf-8"))
+    graph = router_onnx(table, read_tensors(folder / "prototypes.safetensors"))
+    lines = (folder / "conformance.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    session = runtime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    vectors = np.array([row["vector"] for row in rows], dtype=np.float32)
+    names = [output.name for output in session.get_outputs()]
+    return rows, dict(zip(names, session.run(None, {"x": vectors}), strict=True))
+
+
+def test_the_onnx_graph_agrees(folder):
+    """A runtime that knows nothing of this project decides every conformance row alike."""
+    rows, found = onnx_answers(folder)
+    for name, answers in found.items():
+        wanted = [row[name] for row in rows]
+        if isinstance(wanted[0], str):
+            assert answers.tolist() == wanted
+        else:
+            numbers = [np.nan if value is None else value for value in wanted]
+            assert answers == pytest.approx(numbers, abs=1e-6, nan_ok=True)

@@ -113,14 +113,14 @@ CELLS = [
     packing=st.sampled_from(["", ".gz", ".zst"]),
 )
 def test_csv_keeps_every_character(tmp_path_factory, rows, end, bom, packing):
-    """Also quotes that were not needed; only the ends of lines become one line feed."""
+    """Also a byte order mark, and quotes that were not needed; all line ends are line feeds."""
     folder = tmp_path_factory.mktemp("csv")
     lines = [f"{first},Hi,{last}" for first, last in rows]
     source = write(folder / "in.csv", bom + end.join(["a,prompt,b", *lines]))
     target = folder / f"out.csv{packing}"
     route_file(source, target, decide, guard_formulas=False)
     [_, receipt] = route_one(folder)
-    head = ",".join(["a,prompt,b", *RECEIPT])
+    head = ",".join([f"{bom}a,prompt,b", *RECEIPT])
     assert unpacked(target).decode() == "".join(
         f"{line}\n" for line in [head, *(f"{line}{receipt}" for line in lines)]
     )

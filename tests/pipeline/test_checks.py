@@ -1,9 +1,11 @@
+import sys
+
 import pytest
 
 from pipeline.checks import Checks, parse_checks
 from pipeline.judge import Judge
 from pipeline.results import Result
-from profiles.errors import InputFileError
+from profiles.errors import InputFileError, UsageError
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
 
@@ -85,3 +87,10 @@ def test_wrong_checks_are_refused(text, message):
     """The file and the key are named."""
     with pytest.raises(InputFileError, match=message):
         parse_checks(text, name="c.yml")
+
+
+def test_a_schema_without_the_extra_is_refused_before_anything_is_asked(monkeypatch):
+    """The message says what to install."""
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    with pytest.raises(UsageError, match=r"json_schema needs an extra: .*promptshed\[run\]"):
+        parse_checks("json_schema: {type: object}", name="c.yml")

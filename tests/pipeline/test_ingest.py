@@ -299,3 +299,18 @@ def test_a_file_that_cannot_be_understood_is_named(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(UsageError, match=rf"(?i)odd\.csv: {message}"):
         read_file(path)
+
+
+def test_latencies_that_no_model_has_are_doubted(tmp_path):
+    """Milliseconds under a name without a unit; with the unit, and where unknown, all is well."""
+    for head, values, is_doubted in (
+        ("latency", (1500, 900), True),
+        ("latency_ms", (1500, 900), False),
+        ("latency_ms", (2, 3), True),
+        ("latency", ("", ""), False),
+    ):
+        rows = "".join(f"prompt {value},m,1,{value}\n" for value in values)
+        path = tmp_path / "in.csv"
+        path.write_text(f"prompt,model,quality,{head}\n{rows}", encoding="utf-8")
+        last = read_file(path).described[-1]
+        assert last.startswith("note: half of the latencies are ") == is_doubted

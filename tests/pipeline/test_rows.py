@@ -1,7 +1,9 @@
 import gzip
 import io
 import json
+import os
 import sys
+import threading
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -82,6 +84,16 @@ def test_a_dash_is_standard_input(monkeypatch, data):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
     source, rows, _ = read("-")
     assert (source.name, len(rows)) == ("standard input", 2)
+
+
+def test_a_named_pipe_is_read_like_standard_input(tmp_path):
+    """A shell's <(command) is one: it can be read once, and looking at it would use it up."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"a,prompt\n1,x\n",), daemon=True)
+    writer.start()
+    source, rows, _ = read(pipe)
+    assert (source.columns, len(rows)) == (("a", "prompt"), 1)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])

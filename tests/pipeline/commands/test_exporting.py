@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 
 import pytest
 
@@ -82,6 +83,27 @@ def test_a_format_without_a_place_for_exemplars_refuses_them(run, tmp_path):
     code, _, err = run("--to", "csv", "-o", tmp_path / "table", "--exemplars", "full")
     assert code == 2
     assert "no place for examples" in err
+
+
+def test_the_graph_comes_with_the_artefact_it_follows(run, tmp_path):
+    """A runtime loads it; all that is lost is what the artefact loses."""
+    runtime = pytest.importorskip("onnxruntime")
+    code, out, err = run("--to", "onnx", "-o", tmp_path / "table")
+    assert (code, str(tmp_path / "table" / "router.onnx") in out.split()) == (0, True)
+    assert err == "Table 1; no prompt text is in it. Nothing is lost.\n"
+    graph = runtime.InferenceSession(tmp_path / "table" / "router.onnx")
+    told = json.loads((tmp_path / "table" / "routing_table.json").read_text(encoding="utf-8"))
+    about = graph.get_modelmeta().custom_metadata_map
+    assert about == {"encoder": told["encoder"]["id"], "table_version": "1"}
+
+
+def test_the_graph_needs_an_extra(run, tmp_path, monkeypatch):
+    """Without it nothing is written, and the message says what to install."""
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    code, out, err = run("--to", "onnx", "-o", tmp_path / "table")
+    assert (code, out) == (2, "")
+    assert "pip install 'promptshed[onnx]'" in err
+    assert not (tmp_path / "table").exists()
 
 
 def test_the_plugin_comes_with_the_artefact_it_reads(run, tmp_path):

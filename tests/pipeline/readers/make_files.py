@@ -5,8 +5,9 @@
 
 The other tools, each in an environment of its own: `langfuse` (langfuse 5.0.4), `langfuse_scores`,
 `langsmith` and `langsmith_feedback` (langsmith 0.15.0), `otel` and `openinference`
-(opentelemetry-sdk, -exporter-otlp and openinference-semantic-conventions 0.1.42), `inspect` and
-`inspect_eval` (inspect-ai 0.3.285, `mockllm`). lm-eval 0.4.13 wrote its two files with its own
+(opentelemetry-sdk, -exporter-otlp and openinference-semantic-conventions 0.1.42),
+`openai_completions` and `openai_eval_items` (openai 3.57.0), `inspect` and `inspect_eval`
+(inspect-ai 0.3.285, `mockllm`). lm-eval 0.4.13 wrote its two files with its own
 model `dummy` on a task of two questions; of the results
 file only the keys that are not about the machine were kept, of the inspect log those that are read.
 """
@@ -206,6 +207,47 @@ def openinference():
     )  # fmt: skip
     for span in spans:
         write(json.loads(span.to_json()))
+
+
+def openai_completions():
+    """Let the SDK's types check and write what the API stores, with the messages of each."""
+    from openai.types.chat import ChatCompletion
+
+    for number, (model, chat, usage) in enumerate(
+        (("gpt-4o-mini", CHAT, {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}),
+         ("gpt-4o", [{"role": "user", "content": "Write a poem."}], None))
+    ):  # fmt: skip
+        choice = {"index": 0, "finish_reason": "stop", "logprobs": None,
+                  "message": {"role": "assistant", "content": "4", "refusal": None}}  # fmt: skip
+        told = ChatCompletion.model_validate(
+            {"id": f"c{number}", "object": "chat.completion", "created": int(START.timestamp()),
+             "model": model, "choices": [choice], "usage": usage}
+        )  # fmt: skip
+        write(told.model_dump(mode="json") | {"messages": chat})
+
+
+def openai_eval_items():
+    """Let the SDK's types check and write two items, one with a grader that only passes."""
+    from openai.types.evals.runs import OutputItemListResponse
+
+    counts = {"cached_tokens": 0, "prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
+    for number, (chat, score, error) in enumerate(
+        ((CHAT, 0.75, ""), ([{"role": "user", "content": "Write a poem."}], None, ""),
+         (CHAT, 0.0, "rate_limit"))
+    ):  # fmt: skip
+        sample = {"error": {"code": error, "message": error}, "finish_reason": "stop",
+                  "input": chat, "max_completion_tokens": 9, "model": "gpt-4o-mini", "seed": 1,
+                  "output": [{"role": "assistant", "content": "4"}], "temperature": 1.0,
+                  "top_p": 1.0, "usage": counts}  # fmt: skip
+        item = OutputItemListResponse.model_validate(
+            {"id": f"i{number}", "object": "eval.run.output_item", "run_id": "r", "eval_id": "e",
+             "created_at": int(START.timestamp()), "status": "completed", "datasource_item": {},
+             "datasource_item_id": number, "sample": sample,
+             "results": [{"name": "grader", "passed": False, "score": 0.75}]}
+        )  # fmt: skip
+        line = json.loads(item.model_dump_json())
+        line["results"][0]["score"] = score
+        write(line)
 
 
 def inspect_eval():

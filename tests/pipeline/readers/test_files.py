@@ -5,6 +5,7 @@ import json
 import zipfile
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pipeline.foreign import Origin
@@ -53,6 +54,14 @@ OUTCOMES = {
     "anthropic_batch_requests.jsonl anthropic_batch_results.jsonl": [
         ("claude-sonnet-4-5", BRIEF, None, None, None, 20, 10, None),
     ],
+    "openai_completions.jsonl": [
+        ("gpt-4o", POEM, None, None, None, None, None, START),
+        ("gpt-4o-mini", BRIEF, None, None, None, 20, 10, START),
+    ],
+    "openai_eval_items.jsonl": [
+        ("gpt-4o-mini", BRIEF, 0.75, None, None, 20, 10, START),
+        ("gpt-4o-mini", POEM, 0.0, None, None, 20, 10, START),
+    ],
     "promptfoo.json": [
         ("openai:gpt-4o", POEM, 0.25, None, None, None, None, None),
         ("openai:gpt-4o-mini", BRIEF, 1.0, 0.0001, 0.9, 20, 10, None),
@@ -83,6 +92,7 @@ FORMATS = {
     "langfuse_scores": "langfuse", "otel": "otel", "openinference": "openinference",
     "langsmith": "langsmith", "langsmith_feedback": "langsmith",
     "helicone": "helicone", "openai_batch_requests": "openai-batch",
+    "openai_completions": "openai", "openai_eval_items": "openai",
     "openai_batch_results": "openai-batch", "anthropic_batch_requests": "openai-batch",
     "anthropic_batch_results": "openai-batch", "promptfoo": "promptfoo", "inspect": "inspect",
     "inspect_made": "inspect",
@@ -233,6 +243,19 @@ def test_requests_without_results_are_prompts_of_no_model():
     assert (ingest.prompts.height, ingest.outcomes.height) == (2, 0)
 
 
+def test_a_batch_whose_model_is_named_with_the_job_takes_it_from_the_option(tmp_path):
+    """Mistral's lines hold neither method nor address nor model."""
+    asked = {"custom_id": "a", "body": {"messages": [{"role": "user", "content": SUM}]}}
+    body = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}
+    told = {"custom_id": "a", "response": {"status_code": 200, "body": body}, "error": None}
+    (tmp_path / "in.jsonl").write_text(json.dumps(asked), encoding="utf-8")
+    (tmp_path / "out.jsonl").write_text(json.dumps(told), encoding="utf-8")
+    ingest = read_file(
+        tmp_path / "in.jsonl", companions=[tmp_path / "out.jsonl"], origin=Origin(model="mine")
+    )
+    assert rows_of(ingest) == [("mine", SUM, None, None, None, 9, 2, None)]
+
+
 def test_results_without_their_requests_are_refused_with_the_next_step():
     """A result holds no prompt; the error says which file is missing."""
     with pytest.raises(InputFileError, match=r"line 1: no request has this custom_id; import"):
@@ -265,6 +288,19 @@ def test_feedback_on_a_root_run_counts_for_its_calls_without_their_own(tmp_path)
     ingest = read_file(tmp_path / "feedback.jsonl", companions=[tmp_path / "runs.jsonl"])
     assert [row[1:3] for row in rows_of(ingest)] == [("prompt a", 0.5), ("prompt b", 0.0)]
     assert "left out: 2 feedback without a number" in ingest.described
+
+
+def test_several_scores_of_one_name_are_their_mean_in_any_order(tmp_path):
+    """Two people gave 0.25 and 1; where words differ there is no score."""
+    call = {"id": "o", "traceId": "t", "projectId": "p", "type": "GENERATION", "model": "m",
+            "startTime": "2026-11-01T10:00:00Z", "input": "a prompt"}  # fmt: skip
+    said = {"traceId": "t", "observationId": "o", "source": "ANNOTATION"}
+    notes = [("good", 0.25), ("good", "1"), ("kind", "pass"), ("kind", "fail")]
+    scores = [said | {"name": n, "dataType": "NUMERIC", "value": v} for n, v in notes]
+    for records in ([call, *scores], [*reversed(scores), call]):
+        path = tmp_path / "all.jsonl"
+        path.write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
+        assert read_file(path, origin=Origin(score="good")).outcomes["quality"].to_list() == [0.625]
 
 
 def test_files_of_one_joined_format_are_one_group():
@@ -329,6 +365,16 @@ def test_no_record_makes_a_reader_fall_over(tmp_path, reader, text):
     except InputFileError:
         return
     assert ingest.outcomes.is_empty()
+
+
+@pytest.mark.parametrize("name", ["openinference.jsonl", "wildchat.jsonl", "lmsys.jsonl"])
+def test_a_table_that_has_the_columns_of_all_rows_is_read_alike(tmp_path, name):
+    """In Parquet a key that a record lacks is there with null."""
+    frame = pl.read_ndjson(FILES / name, infer_schema_length=None)
+    frame.write_parquet(tmp_path / "in.parquet")
+    lines, table = read(name), read_file(tmp_path / "in.parquet")
+    assert rows_of(table) == rows_of(lines)
+    assert set(table.prompts["text"]) == set(lines.prompts["text"])
 
 
 def test_a_forced_format_takes_the_shape_that_fits():
