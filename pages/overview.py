@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from pages.ui import figures, finding, reads, shell, shown, welcome
+from pages.ui import figures, finding, reads, run_reads, shell, shown, welcome
 from pages.ui import format as text
 from pages.ui.colours import model_colours
 from pipeline.expected import THIS_TABLE, expect
@@ -11,7 +11,7 @@ from pipeline.next_step import next_step
 from pipeline.taxonomy import APPROVED
 
 st.title("Overview")
-progress, table, run = reads.progress(), reads.current_table(), reads.run()
+progress, table, run = run_reads.progress(), reads.current_table(), run_reads.newest()
 if progress.n_prompts == 0:
     welcome.greet(progress)
     st.stop()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import cloud, colouring, map_reads, reads, review, selection, shell
+from pages.ui import cloud, colouring, map_reads, review, run_reads, selection, shell
 from pages.ui import format as text
 from pipeline.atlas import sample_points
 
@@ -10,7 +10,7 @@ MOST_DRAWN = 30_000
 
 st.title("Map")
 shell.require(
-    reads.run(),
+    run_reads.run(),
     promise="Every prompt as a point, near those that are alike: to see what is asked, select a "
     "part, read it, and make a domain of it.",
 )
@@ -22,7 +22,7 @@ colour = controls.selectbox(
     colouring.choices(),
     key="colour",
     bind="query-params",
-    help="Domains are approved by a person; clusters are what the newest run found. Best model is "
+    help="Domains are approved by a person; clusters are what a discovery found. Best model is "
     "the published table's first choice for the domain; regret what it lost against the best one; "
     "confidence how sure the assignment is; label what came with the data. Numbers are means over "
     "all models that answered, in quarters.",
@@ -41,7 +41,7 @@ event = st.plotly_chart(
     on_select="rerun",
     selection_mode=("box", "lasso"),
     config={"displaylogo": False, "displayModeBar": True},
-    alt="Map of the prompts of the newest run",
+    alt=f"Map of the prompts of {shell.this_run()}",
 )
 st.caption(
     f"{text.count(drawn.height)} of {text.count(points.height)} prompts drawn, all counted. Near "

@@ -4,7 +4,7 @@ import json
 import math
 
 from pages.ui import format as text
-from pages.ui.reads import Run
+from pages.ui.run_reads import Run
 from pipeline.config import Policy
 from pipeline.expected import THIS_TABLE, Expectation
 

@@ -3,11 +3,10 @@
 import polars as pl
 import streamlit as st
 
-from pages.ui import reads
+from pages.ui import reads, run_reads
 from pipeline.flows.monitoring import place_prompts
 from pipeline.flows.places import known_columns as known_columns_of
 from pipeline.flows.places import read_column, read_points
-from profiles.tables import RUNS
 
 
 def prompts_with(words: str) -> pl.Series:
@@ -16,13 +15,20 @@ def prompts_with(words: str) -> pl.Series:
 
 
 def most_alike(prompt_id: str, most: int) -> pl.DataFrame:
-    """Return prompt_id and cosine of the prompts most like one, by the newest run's vectors."""
-    return _most_alike(*reads.key(), prompt_id, most)
+    """Return prompt_id and cosine of the prompts most like one, by the run's vectors."""
+    looked_at = run_reads.run()
+    encoder_id = looked_at.encoder_id if looked_at else ""
+    return _most_alike(*reads.key(), encoder_id, prompt_id, most)
 
 
 def map_points() -> pl.DataFrame:
-    """Return every prompt of the newest run with its place and groups, sorted by prompt_id."""
-    return _map_points(*reads.key())
+    """Return every prompt of the run with its place and groups, sorted by prompt_id."""
+    looked_at, published = run_reads.run(), reads.current_table()
+    return _map_points(
+        *reads.key(),
+        looked_at.run_id if looked_at else "",
+        published.table_version if published else 0,
+    )
 
 
 def known_columns() -> tuple[str, ...]:
@@ -52,28 +58,23 @@ def _prompts_with(path: str, modified_ns: int, words: tuple[str, ...]) -> pl.Ser
 
 
 @st.cache_data(max_entries=16, show_spinner="Looking for prompts alike")
-def _most_alike(path: str, modified_ns: int, prompt_id: str, most: int) -> pl.DataFrame:
-    here = reads.at(path, modified_ns)
-    encoder_id = reads.read(RUNS).sort("asked_at")["encoder_id"][-1]
-    return here.query(
+def _most_alike(
+    path: str, modified_ns: int, encoder_id: str, prompt_id: str, most: int
+) -> pl.DataFrame:
+    return reads.at(path, modified_ns).query(
         "WITH own AS (SELECT vector AS mine FROM vectors "
         "WHERE prompt_id = $prompt_id AND encoder_id = $encoder_id) "
         "SELECT prompt_id, list_dot_product(vector, mine) AS cosine "
         "FROM vectors SEMI JOIN prompts USING (prompt_id), own "
         "WHERE encoder_id = $encoder_id AND prompt_id <> $prompt_id "
         "ORDER BY cosine DESC, prompt_id LIMIT $most",
-        {"prompt_id": prompt_id, "encoder_id": str(encoder_id), "most": most},
+        {"prompt_id": prompt_id, "encoder_id": encoder_id, "most": most},
     )
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the map")
-def _map_points(path: str, modified_ns: int) -> pl.DataFrame:
-    newest, published = reads.run(), reads.current_table()
-    return read_points(
-        reads.at(path, modified_ns),
-        newest.run_id if newest else "",
-        published.table_version if published else 0,
-    )
+def _map_points(path: str, modified_ns: int, run_id: str, version: int) -> pl.DataFrame:
+    return read_points(reads.at(path, modified_ns), run_id, version)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

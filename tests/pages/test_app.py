@@ -40,7 +40,7 @@ def started(store: Path, monkeypatch) -> AppTest:
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=_TIMEOUT_S).run()
 
 
-def opened(page: str, store: Path, monkeypatch, **query: str) -> AppTest:
+def opened(page: str, store: Path, monkeypatch, /, **query: str) -> AppTest:
     app = started(store, monkeypatch)
     app.switch_page(f"pages/{page}.py")
     for name, value in query.items():
@@ -66,9 +66,9 @@ def test_every_page_opens_on_a_filled_store(tiny_store, monkeypatch):
     for page, app in visited(tiny_store.path, monkeypatch):
         assert app.title[0].value == PAGES[page]
         shown = [element.value for element in app.sidebar.text]
-        assert shown[0] == "published.duckdb"
-        assert f"{N_PROMPTS} prompts" in shown[1]
-        assert shown[2].startswith("version 2")
+        assert app.sidebar.selectbox[0].value == "published.duckdb"
+        assert f"{N_PROMPTS} prompts" in shown[0]
+        assert shown[1].startswith("version 2")
 
 
 def test_every_page_says_what_to_do_without_a_store(tmp_path, monkeypatch):
@@ -171,7 +171,7 @@ def test_the_policy_page_compares_versions(tiny_store, monkeypatch):
     app = opened("policy", tiny_store.path, monkeypatch, view="Versions")
     versions = app.dataframe[0].value
     assert versions["Version"].to_list() == [2, 1]
-    assert [box.value for box in app.selectbox] == [1, 2]
+    assert [box.value for box in app.main.selectbox] == [1, 2]
     assert set(app.dataframe[1].value["Change"]) == {"changed"}
 
 

@@ -165,7 +165,7 @@ def test_the_inbox_says_what_became_of_the_domains(tiny_store, monkeypatch):
 
 def test_what_gains_most_comes_first():
     """A small cluster that gains goes before a large one that does not; unknown counts as 0."""
-    waiting = pl.DataFrame({"cluster_id": [0, 1, 2], "n_prompts": [90, 50, 10]})
+    waiting = pl.DataFrame({"cluster_id": [0, 1, 2], "n_prompts": [90, 50, 10], "run_id": "run"})
     values = pl.DataFrame(
         {"group": [0, 2], "points": [-3.0, 5.0], "total": [-0.4, 0.1]},
         schema_overrides={"group": pl.Int64},

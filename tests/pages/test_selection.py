@@ -40,7 +40,7 @@ def test_the_download_guards_against_formulas(tiny_store, monkeypatch):
     from pages.ui import map_reads
 
     chosen = map_reads.map_points().filter(cluster="unclustered")
-    lines = selection.as_csv(chosen).splitlines()
+    lines = selection.as_csv(tiny_store, chosen).splitlines()
     assert lines[0] == "prompt_id,domain,cluster,text"
     assert len(lines) == N_NOISE + 1
     assert all(",'=noise" in line for line in lines[1:])
