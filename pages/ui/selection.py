@@ -39,9 +39,9 @@ def inside(points: pl.DataFrame, event: Mapping[str, object]) -> pl.DataFrame:
     return points.filter(pl.Series(chosen))
 
 
-def among(points: pl.DataFrame, prompt_ids: pl.Series) -> pl.DataFrame:
-    """Return the prompts that a search has found."""
-    return points.filter(pl.col("prompt_id").is_in(prompt_ids.implode()))
+def among(points: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Return the points of what a search has found, in its order and with its columns."""
+    return found.join(points, on="prompt_id", maintain_order="left")
 
 
 def show(chosen: pl.DataFrame) -> None:
@@ -108,11 +108,13 @@ def with_texts(chosen: pl.DataFrame) -> pl.DataFrame:
     """Return the first prompts of a selection with their texts, for a table."""
     listed = chosen.head(MOST_LISTED)
     read = reads.texts(tuple(listed["prompt_id"]))
+    likeness = [pl.col("cosine").alias("Likeness")] if "cosine" in listed.columns else []
     return listed.join(read, on="prompt_id", maintain_order="left").select(
         "prompt_id",
-        Prompt=pl.col("text").str.slice(0, _LONGEST_CELL),
-        Domain="domain",
-        Cluster="cluster",
+        pl.col("text").str.slice(0, _LONGEST_CELL).alias("Prompt"),
+        pl.col("domain").alias("Domain"),
+        pl.col("cluster").alias("Cluster"),
+        *likeness,
     )
 
 
