@@ -12,6 +12,7 @@ import streamlit as st
 from pages.ui import picking
 from pipeline.flows.looking_back import look_back_on
 from pipeline.flows.monitoring import Traffic, read_traffic
+from pipeline.flows.present import Present, read_present
 from pipeline.hindsight import Hindsight
 from pipeline.models_file import load_catalog, models_path
 from pipeline.store import DEFAULT_PATH, Store
@@ -119,6 +120,11 @@ def traffic(version: int) -> Traffic:
     return _traffic(*key(), version)
 
 
+def present() -> Present:
+    """Return what the log itself did."""
+    return _present(*key())
+
+
 def model_calls() -> pl.DataFrame:
     """Return what is known of each model's calls, one row each, sorted by model_id.
 
@@ -199,6 +205,11 @@ def _hindsight(path: str, modified_ns: int, version: int) -> Hindsight | None:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _traffic(path: str, modified_ns: int, version: int) -> Traffic:
     return read_traffic(at(path, modified_ns), version)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _present(path: str, modified_ns: int) -> Present:
+    return read_present(at(path, modified_ns))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

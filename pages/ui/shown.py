@@ -10,10 +10,12 @@ import streamlit as st
 from pages.ui import format as text
 from pages.ui.columns import COLUMNS
 from pipeline.expected import Expectation
+from pipeline.flows.present import Present
 from profiles.grid import UNASSIGNED_NAME
 from profiles.profile import ALL, UNASSIGNED
 
 MOST_WITHOUT_SCROLLING = 24
+THE_LOG = "current, as logged"
 _ROW_PX = 35
 _OPTIONAL = ("Tokens in", "Tokens out", "Latency p50, s", "Latency p95, s")
 _TRIAL = {
@@ -287,12 +289,16 @@ def changes(diff: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def scorecard(expectation: Expectation) -> pl.DataFrame:
+def scorecard(expectation: Expectation, present: Present) -> pl.DataFrame:
     """Return what a table, each model for everything and the best in hindsight reach, best first.
 
-    The quality of the best in hindsight is that of the luckiest model too: nothing reaches it.
+    The quality of the best in hindsight is that of the luckiest model too: nothing reaches it. What
+    the log did is a row where it shows choices in use; of other prompts, so without a difference.
     """
     rows = expectation.options
+    if present.is_single:
+        log = {"option": THE_LOG, "quality": present.quality, "cost_usd": present.cost_usd}
+        rows = pl.concat([rows, pl.DataFrame([log], schema=dict(rows.schema))])
     if expectation.oracle:
         oracle = pl.DataFrame([expectation.oracle], schema=rows.schema)
         rows = pl.concat([rows, oracle])

@@ -16,7 +16,7 @@ from pages.ui import format as text
 from pipeline.config import Policy
 from pipeline.flows.tables import build_table, publish_table
 from pipeline.store import Store
-from profiles.tables import PROMPTS
+from profiles.tables import OUTCOMES, PROMPTS
 from tests.conftest import HOSTILE, N_PROMPTS, N_WAITING, STAGES, WAITING_TOPIC, WordEncoder
 
 ROOT = Path(__file__).parents[2]
@@ -225,3 +225,18 @@ print([name for name in heavy if name in sys.modules])
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_overview_says_what_the_log_did(tiny_store, tmp_path, monkeypatch):
+    """A row beside the table where one model answered each prompt; else why there is none."""
+    path = Path(shutil.copy(tiny_store.path, tmp_path / "logged.duckdb"))
+    app = opened("overview", path, monkeypatch)
+    assert "current, as logged" not in app.dataframe[0].value["For every prompt"].to_list()
+    assert "is not known" in app.main.caption[-1].value
+    logged = {"model_id": "small/two", "quality": 0.5, "cost_usd": 0.002}
+    rows = [logged | {"prompt_id": f"n{n}", "request_id": f"n{n}"} for n in range(N_PROMPTS + 1)]
+    Store(path=path).append((OUTCOMES, pl.DataFrame(rows, schema=dict(OUTCOMES.schema))))
+    app = opened("overview", path, monkeypatch)
+    row = app.dataframe[0].value.set_index("For every prompt").loc["current, as logged"]
+    assert (row["Quality"], row["$ per 1,000"]) == pytest.approx((0.5, 2.0))
+    assert f"{N_PROMPTS + 1} prompts that one model" in app.main.caption[-1].value
