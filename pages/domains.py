@@ -15,6 +15,7 @@ from pages.ui import (
     taxonomy,
 )
 from pages.ui import format as text
+from profiles.tables import CLUSTERS
 
 ONE, NAMES, CHANGES, FILES = "Look at one", "Rename many", "Changes", "Export & import"
 
@@ -51,7 +52,7 @@ elif view == FILES:
 if view != ONE:
     st.stop()
 
-chosen = subject.choose(curated.catalogue(domains, waiting, reads.choices()))
+chosen = subject.choose(curated.catalogue(domains, waiting, reads.choices(), reads.read(CLUSTERS)))
 found = subject.load(chosen)
 st.subheader(text.as_markdown(found.name))
 st.text(found.facts)

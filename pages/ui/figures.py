@@ -204,7 +204,7 @@ def heat_map(grid: pl.DataFrame, measure: Measure) -> go.Figure:
     figure.add_trace(_targets(rows))
     figure.update_xaxes(
         tickvals=list(range(len(models))),
-        ticktext=[text.as_label(model_id, longest=32) for model_id in models],
+        ticktext=[text.as_label(name, longest=32) for name in text.short_models(models)],
         side="top",
         range=[-0.5, len(models) - 0.5],
         showgrid=False,

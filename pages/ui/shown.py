@@ -8,7 +8,7 @@ import polars as pl
 import streamlit as st
 
 from pages.ui import format as text
-from pages.ui.columns import COLUMNS
+from pages.ui.columns import columns_of
 from pipeline.expected import Expectation
 from pipeline.flows.present import Present
 from profiles.grid import UNASSIGNED_NAME
@@ -41,7 +41,7 @@ def table(
     """Show a frame with headings and help; unknown is a dash. A click may select one row."""
     shared: dict[str, Any] = {
         "hide_index": True,
-        "column_config": {name: COLUMNS[name] for name in frame.columns if name in COLUMNS},
+        "column_config": columns_of(frame),
         "placeholder": text.DASH,
         "alt": alt,
         "height": "content" if frame.height <= most_rows else _ROW_PX * (min(most_rows, 12) + 1),
@@ -50,6 +50,13 @@ def table(
         st.dataframe(frame, **shared)
     else:
         st.dataframe(frame, **shared, key=key, on_select=on_select, selection_mode="single-row")
+
+
+def short(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """Return a frame with the short names of its models in some columns, where these are unlike."""
+    named = pl.concat([frame[column].drop_nulls() for column in columns]).unique().sort().to_list()
+    names = dict(zip(named, text.short_models(named), strict=True))
+    return frame.with_columns(pl.col(columns).replace(names))
 
 
 def models(cells: pl.DataFrame) -> pl.DataFrame:

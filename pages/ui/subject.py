@@ -69,7 +69,7 @@ def choose(catalogue: pl.DataFrame) -> str:
 def _list(catalogue: pl.DataFrame) -> None:
     key = f"catalogue-{st.session_state.get(_ROUND, 0)}"
     shown.table(
-        catalogue.drop("Key"),
+        shown.short(catalogue.drop("Key"), "Goes to"),
         alt="Approved domains and waiting clusters",
         key=key,
         on_select=lambda: _take_click(key, catalogue["Key"].to_list()),

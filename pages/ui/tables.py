@@ -29,7 +29,9 @@ def show(tables: pl.DataFrame) -> None:
     if current is None or version != current.table_version:
         drafts.publish_button(version)
     st.caption(finding.refinement(row["policy"]))
-    shown.table(shown.routes(buckets, entries), alt="First choice in each domain")
+    shown.table(
+        shown.short(shown.routes(buckets, entries), "Model"), alt="First choice in each domain"
+    )
     st.caption(
         f"Points are hundredths of quality against {text.as_markdown(row['reference_model_id'])}, "
         "the safe choice; n is the effective number of paired outcomes."

@@ -132,7 +132,7 @@ def test_the_heat_map_escapes_names_everywhere(tiny_store):
 
 
 def test_a_free_model_costs_nothing_and_is_not_unknown():
-    """A cost of 0 has no logarithm, but it is known: the cell says $0.00."""
+    """A cost of 0 has no logarithm, but it is known: the cell says $0.000."""
     frame = pl.DataFrame(
         {
             "element": ["all", "all"],
@@ -156,7 +156,7 @@ def test_a_free_model_costs_nothing_and_is_not_unknown():
         )
     )
     figure = figures.heat_map(frame, figures.MEASURES["Cost"])
-    assert [note.text for note in figure.layout.annotations] == ["$0.00", "–"]
+    assert [note.text for note in figure.layout.annotations] == ["$0.000", "–"]
 
 
 def test_the_frontier_shows_the_table_and_the_models_with_a_known_cost(tiny_store):
