@@ -159,7 +159,7 @@ def domains() -> pl.DataFrame:
 def texts(prompt_ids: tuple[str, ...]) -> pl.DataFrame:
     """Return prompt_id, text and label of some prompts, in the order they were asked for."""
     order = pl.DataFrame({"prompt_id": prompt_ids}, schema={"prompt_id": pl.String})
-    return order.join(_texts(*key(), prompt_ids), on="prompt_id", maintain_order="left")
+    return order.join(_texts(*data_key(), prompt_ids), on="prompt_id", maintain_order="left")
 
 
 def model_ids() -> tuple[str, ...]:
@@ -174,7 +174,15 @@ def key() -> tuple[str, int]:
     return str(here.path), here.modified_ns()
 
 
-# Every cached function takes the path and the time of the last change: they are its key.
+def data_key() -> tuple[str, tuple[str, ...]]:
+    """Return the store's path and what was imported: prompts and outcomes change with that alone.
+
+    The key of reads that a decision must not make anew.
+    """
+    return str(store().path), tuple(read(IMPORTS)["import_id"].sort())
+
+
+# Every other cached function takes the path and the time of the last change: they are its key.
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)  # frames that nobody changes in place
@@ -245,11 +253,11 @@ def _domains(path: str, modified_ns: int) -> pl.DataFrame:
     return folded.sort(["n_prompts", "domain_id"], descending=[True, False])
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def _texts(path: str, modified_ns: int, prompt_ids: tuple[str, ...]) -> pl.DataFrame:
-    return at(path, modified_ns).read_among(PROMPTS, "prompt_id", prompt_ids)
+@st.cache_data(max_entries=128, show_spinner=False)
+def _texts(path: str, imports: tuple[str, ...], prompt_ids: tuple[str, ...]) -> pl.DataFrame:
+    return at(path, imports).read_among(PROMPTS, "prompt_id", prompt_ids)
 
 
-def at(path: str, _modified_ns: int) -> Store:
+def at(path: str, _state: object) -> Store:
     """Return the store that a key names."""
     return Store(path=Path(path), wait_s=_BUSY_WAIT_S)

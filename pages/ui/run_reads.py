@@ -7,6 +7,7 @@ import polars as pl
 import streamlit as st
 
 from pages.ui import picking, reads
+from pages.ui.reads import Published
 from pipeline.flows.identity import read_matches, read_moves
 from pipeline.flows.looking_back import cluster_values
 from pipeline.flows.progress import read_progress
@@ -14,7 +15,7 @@ from pipeline.flows.proposals import read_overlaps, read_proposals
 from pipeline.next_step import Progress
 from pipeline.routing_value import VALUES
 from profiles.profile import ALL, build_profile
-from profiles.tables import CLUSTERS, MEMBERS, OUTCOMES, PROFILE_CELLS, RUNS
+from profiles.tables import CLUSTERS, MEMBERS, OUTCOMES, PROFILE_CELLS, ROUTING_TABLES, RUNS
 
 RUN = "run"
 """The name under which a run is picked, in the address too."""
@@ -80,7 +81,10 @@ def row_values() -> pl.DataFrame:
     table, looked_at = reads.current_table(), run()
     if table is None or looked_at is None:
         return pl.DataFrame(schema=VALUES)
-    return _row_values(*reads.key(), table.table_version, looked_at.run_id)
+    rows = reads.read(ROUTING_TABLES, table_version=table.table_version)
+    return _row_values(
+        str(reads.store().path), str(rows["study_id"].item()), table, looked_at.run_id
+    )
 
 
 def waiting() -> pl.DataFrame:
@@ -90,7 +94,7 @@ def waiting() -> pl.DataFrame:
 
 def cluster_cells(cluster_id: int) -> pl.DataFrame:
     """Return what each model did on the prompts of a cluster, as PROFILE_CELLS of `all`."""
-    return _cluster_cells(*reads.key(), _run_id(), cluster_id)
+    return _cluster_cells(*reads.data_key(), _run_id(), cluster_id)
 
 
 def _run_id() -> str:
@@ -116,8 +120,8 @@ def _moves(path: str, modified_ns: int, run_ids: tuple[str, ...]) -> pl.DataFram
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def _row_values(path: str, modified_ns: int, version: int, run_id: str) -> pl.DataFrame:
-    return cluster_values(reads.at(path, modified_ns), version, run_id)
+def _row_values(path: str, study_id: str, table: Published, run_id: str) -> pl.DataFrame:
+    return cluster_values(reads.at(path, study_id), table.table_version, run_id)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)  # frames that nobody changes in place
@@ -134,8 +138,10 @@ def _alike(path: str, modified_ns: int, run_id: str) -> pl.DataFrame:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _cluster_cells(path: str, modified_ns: int, run_id: str, cluster_id: int) -> pl.DataFrame:
-    here = reads.at(path, modified_ns)
+def _cluster_cells(
+    path: str, imports: tuple[str, ...], run_id: str, cluster_id: int
+) -> pl.DataFrame:
+    here = reads.at(path, imports)
     members = here.read(MEMBERS, run_id=run_id, cluster_id=cluster_id)
     outcomes = here.read_among(OUTCOMES, "prompt_id", members["prompt_id"].to_list())
     if outcomes.is_empty():

@@ -53,13 +53,16 @@ def approve_clusters(
     UsageError
         If a cluster does not exist or was decided already.
     """
-    run_id = run_id or latest_run(store)
     given_name = None if name is None else domain_name(name)
-    offered = read_proposals(store, run_id)
-    chosen = offered.filter(pl.col("status") == "waiting")
-    if cluster_ids is not None:
-        chosen = _named(offered, cluster_ids)
-    members = store.read(MEMBERS, run_id=run_id)
+    with store.reading():
+        run_id = run_id or latest_run(store)
+        offered = read_proposals(store, run_id)
+        chosen = offered.filter(pl.col("status") == "waiting")
+        if cluster_ids is not None:
+            chosen = _named(offered, cluster_ids)
+        found = store.read_among(MEMBERS, "cluster_id", chosen["cluster_id"].to_list())
+        events = store.read(DOMAIN_EVENTS)
+    members = found.filter(run_id=run_id)
     groups = [
         Group(
             name=given_name or offered_name,
@@ -69,7 +72,7 @@ def approve_clusters(
         )
         for cluster_id, offered_name in chosen.select("cluster_id", "name").iter_rows()
     ]
-    return _save(store, approve_groups(store.read(DOMAIN_EVENTS), groups, _sign(actor, reason)))
+    return _save(store, approve_groups(events, groups, _sign(actor, reason)))
 
 
 def approve_prompts(

@@ -1,4 +1,4 @@
-"""Time twenty approvals in a row: `python -m tests.benchmarks.approvals [--store STORE] [--large N]`.
+"""Time 20 approvals in a row: `python -m tests.benchmarks.approvals [--store STORE | --large N]`.
 
 In the review inbox of a copy of the store, in which every approval was taken back; or of a store of
 N prompts and ten models (see `tests.benchmarks.pages`). A decision is the click, what it writes and
