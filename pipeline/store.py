@@ -41,7 +41,7 @@ _IN_PROCESS = threading.RLock()  # one process cannot hold a file read-only and 
 _SHARED: dict[Path, duckdb.DuckDBPyConnection] = {}
 """Connections of `Store.reading`; who holds `_IN_PROCESS` alone looks at it."""
 _CHECKED: dict[Path, tuple[int, int, int]] = {}
-"""Which file's tables were found to be ours last: looking takes longer than most reads."""
+"""Whose tables were found to be ours last; looking takes longer than most reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -313,8 +313,7 @@ def _first_line(error: duckdb.Error) -> str:
 
 def _look_once(connection: duckdb.DuckDBPyConnection, path: Path, *, read_only: bool) -> None:
     """Require our tables, of a file that is only read unless it was looked at as it is now."""
-    state = path.stat()  # the lock keeps every other writer out
-    seen = (state.st_ino, state.st_mtime_ns, state.st_size)
+    seen = ((state := path.stat()).st_ino, state.st_mtime_ns, state.st_size)
     if not read_only or _CHECKED.get(path) != seen:
         _require_our_schema(connection, path, may_create=not read_only)
     if read_only:
