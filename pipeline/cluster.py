@@ -1,9 +1,9 @@
 """HDBSCAN on projected prompts, and the rule that picks its granularity.
 
-Decision: a prompt's density is that of the nearest prompts, a third of `min_cluster_size` and no
-more than 15, as many as UMAP looks at. As many as a cluster needs, as HDBSCAN has it, reach beyond
-a small cluster, whose border is left out then, and smooth large neighbouring groups into one.
-Settings of the same density share one tree, too.
+Decision: a prompt's density is that of the nearest prompts, at most a third of `min_cluster_size`
+and 15, as many as UMAP looks at. As many as a cluster needs, as HDBSCAN has it, reach beyond a
+small cluster, whose border is left out then, and smooth large neighbouring groups into one. It
+comes in four steps, for settings of the same density share one tree.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,9 @@ from scipy.cluster.hierarchy import fcluster, linkage
 
 NOISE = -1
 METHODS = ("eom", "leaf")
-_MOST_SAMPLES = 15
-_SAMPLES_SHARE = 3
+_DENSITIES = (2, 4, 8, 15)
 _FAMILY_COSINE = 0.9
-_NEAR = 0.02
+_NEAR = 1.1
 _SWEEP_SIZES = (5, 8, 10, 15, 20, 30, 40, 60, 80, 120, 160, 240)
 
 
@@ -90,7 +89,7 @@ def cluster_prompts(
         if len(points) < 2 * size or np.ptp(points, axis=0).max(initial=0.0) == 0.0:
             found.append(_all_noise(len(points), size, method))
             continue
-        n_samples = min(-(-size // _SAMPLES_SHARE), _MOST_SAMPLES)
+        n_samples = max((n for n in _DENSITIES if 3 * n <= size), default=_DENSITIES[0])
         if n_samples not in trees:
             trees[n_samples] = _grow(points, n_samples)
         found.append(trees[n_samples].cut(size, method))
@@ -177,14 +176,14 @@ def choose_granularity(clusterings: Sequence[Clustering]) -> Clustering:
 
     Each is judged by the sum of two shares: the prompts that no cluster covers, and the share an
     average cluster holds (1 / n_clusters), since a cluster that holds everything separates nothing.
-    Of all that are within two points of the least sum the largest minimum size is taken: so small a
+    Of all that are within a tenth of the least sum the largest minimum size is taken: so small a
     difference comes and goes with the seed, and fewer clusters are less to review. Ties go to the
     lesser sum, then to excess of mass. Density-based validity and stability are shown beside it but
     do not decide: on labelled prompts the former prefers settings that leave a fifth of them out,
     and a single cluster is the most stable.
     """
     least = min(granularity_loss(c) for c in clusterings)
-    near = [c for c in clusterings if granularity_loss(c) <= least + _NEAR]
+    near = [c for c in clusterings if granularity_loss(c) <= least * _NEAR]
     return min(near, key=lambda c: (-c.min_cluster_size, granularity_loss(c), c.method))
 
 

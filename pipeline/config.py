@@ -10,6 +10,8 @@ from typing import Any, Literal
 class ProjectConfig:
     """UMAP settings for clustering (McInnes et al. 2018, arXiv 1802.03426)."""
 
+    variance_share: float = 0.75
+    """Neighbours are sought in as few principal components as hold this share of the variance."""
     n_neighbors: int = 15
     n_components: int = 10
     n_descents: int = 8

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _N_ROWS = 512
-_MOST_IN_GROUP = 64
+_MOST_IN_GROUP = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class Nearest:
     """For each prompt, itself and then the most similar others."""
 
     rows: NDArray[np.int32]
-    """Shape (n_prompts, k), most similar first, ties by row."""
+    """Shape (n_prompts, k), most similar first; of equals among them the earlier row is first."""
     distances: NDArray[np.float32]
     """Shape (n_prompts, k): one minus the cosine, at least 0."""
 
@@ -35,12 +35,12 @@ def nearest(vectors: NDArray[np.float32], k: int) -> Nearest:
 
     Notes
     -----
-    The k-th largest of the maxima of groups of columns is at most the k-th largest cosine, so
-    only what reaches it is sorted.
+    Columns are dealt to groups. What is among the k largest of a row is in one of the k groups with
+    the largest maxima, or equals what is there.
     """
     n = len(vectors)
-    size = max(1, min(_MOST_IN_GROUP, n // (4 * k) if k else 1))
-    padded = np.zeros((-(-n // size) * size, vectors.shape[1]), dtype=np.float32)
+    n_groups = max(1, min(n, max(4 * k, n // _MOST_IN_GROUP)))
+    padded = np.zeros((-(-n // n_groups) * n_groups, vectors.shape[1]), dtype=np.float32)
     padded[:n] = vectors
     found = Nearest(rows=np.empty((n, k), np.int32), distances=np.empty((n, k), np.float32))
     for start in range(0, n, _N_ROWS):
@@ -49,20 +49,17 @@ def nearest(vectors: NDArray[np.float32], k: int) -> Nearest:
         cosines[:, n:] = -np.inf
         own = np.arange(part.stop - start)
         cosines[own, start + own] = np.inf
-        found.rows[part], best = _largest(cosines, k, size)
+        found.rows[part], best = _largest(cosines.reshape(len(own), -1, n_groups), k)
         best[:, 0] = 1.0
         found.distances[part] = np.maximum(1.0 - best, 0.0)
     return found
 
 
-def _largest(
-    values: NDArray[np.float32], k: int, size: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the columns and values of the k largest of each row, ties by column."""
-    peaks = values.reshape(len(values), -1, size).max(axis=2)
-    least = np.partition(peaks, -k, axis=1)[:, -k]
-    row, column = np.nonzero(values >= least[:, None])
-    order = np.lexsort((column, -values[row, column], row))
-    first = np.searchsorted(row, np.arange(len(values)))
-    taken = order[first[:, None] + np.arange(k)]
-    return column[taken], values[row, column][taken]
+def _largest(values: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the columns and values of the k largest of each row; column c is in group c % n."""
+    n_rows, size, n_groups = values.shape
+    groups = np.argpartition(values.max(axis=1), -k, axis=1)[:, None, -k:]
+    columns = (np.arange(size)[:, None] * n_groups + groups).reshape(n_rows, -1)
+    among = np.take_along_axis(values, groups, axis=2).reshape(n_rows, -1)
+    order = np.lexsort((columns, -among))[:, :k]
+    return np.take_along_axis(columns, order, axis=1), np.take_along_axis(among, order, axis=1)

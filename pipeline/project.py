@@ -3,6 +3,10 @@
 Decision: the coordinates that are clustered are the mean of a few short descents from one spectral
 start. UMAP draws at random what pushes prompts apart; one long descent follows its draws wherever
 they lead, whereas the mean of short ones, which stay in each other's frame, loses most of them.
+
+Decision: neighbours are sought among principal components. What all prompts share makes some of
+them everybody's neighbour (Suzuki et al. 2013, ACL D13-1058), and the many directions of little
+variance are mostly noise: without both, neighbours have the same label more often.
 """
 
 import warnings
@@ -14,11 +18,43 @@ from pipeline.config import ProjectConfig
 from pipeline.nearest import Nearest, nearest
 
 _MAP_MIN_DIST = 0.1
+_FEWEST_WITH_COMPONENTS = 3
 
 
 def neighbours_of(vectors: NDArray[np.float32], config: ProjectConfig) -> Nearest:
     """Return what every projection of these prompts starts from."""
-    return nearest(vectors, min(config.n_neighbors, max(len(vectors) - 1, 1), len(vectors)))
+    k = min(config.n_neighbors, max(len(vectors) - 1, 1), len(vectors))
+    return nearest(principal_components(vectors, config), k)
+
+
+def principal_components(
+    vectors: NDArray[np.float32], config: ProjectConfig
+) -> NDArray[np.float32]:
+    """Return unit rows without their mean, in the fewest components that hold enough variance.
+
+    Parameters
+    ----------
+    vectors
+        Shape (n_prompts, n_dims).
+    config
+        Its `variance_share` is held by what is kept, its `n_components` is the least kept.
+
+    Returns
+    -------
+    NDArray
+        Shape (n_prompts, n_kept); a row that equals the mean is zero. Where all rows are equal or
+        there are fewer than three, `vectors`.
+    """
+    if len(vectors) < _FEWEST_WITH_COMPONENTS or not np.ptp(vectors, axis=0).any():
+        return vectors
+    from sklearn.decomposition import PCA  # noqa: PLC0415 - slow to load
+
+    model = PCA(svd_solver="covariance_eigh").fit(vectors)
+    held = np.cumsum(model.explained_variance_ratio_)
+    n_enough = int(np.searchsorted(held, config.variance_share)) + 1
+    found = model.transform(vectors)[:, : max(n_enough, config.n_components)]
+    length = np.linalg.norm(found, axis=1, keepdims=True)
+    return np.asarray(found / np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
 def cluster_coordinates(

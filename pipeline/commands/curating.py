@@ -230,6 +230,11 @@ def merge(
 )
 @click.option("--name", help="Name of the new domain; goes with --prompts.")
 @click.option(
+    "--one-level-down",
+    is_flag=True,
+    help="The parts are the newest run's clusters that mostly lie in the domain.",
+)
+@click.option(
     "--min-cluster-size",
     type=click.IntRange(2),
     help="Least prompts in a part, where the domain's own prompts are clustered.",
@@ -240,9 +245,11 @@ def merge(
 @store_option
 @recorded_job()
 def split(
+    *,
     domain: str,
     prompts: TextIO | None,
     name: str | None,
+    one_level_down: bool,
     min_cluster_size: int | None,
     reason: str | None,
     encoder_name: str,
@@ -251,11 +258,15 @@ def split(
 ) -> None:
     """Make new domains of parts of one, which keeps its id and what is left.
 
-    The parts are clusters of its own prompts, or the prompts that are named.
+    The parts are clusters of its own prompts, or of the newest run, or the prompts that are named.
     """
     if (prompts is None) != (name is None):
         raise UsageError("--prompts and --name go together.")
-    if prompts is not None and name is not None:
+    if one_level_down and (prompts is not None or min_cluster_size is not None):
+        raise UsageError("--one-level-down goes without --prompts and --min-cluster-size.")
+    if one_level_down:
+        found = curation.split_one_level_down(store, domain, actor=actor, reason=reason)
+    elif prompts is not None and name is not None:
         chosen = prompts.read().split()
         found = curation.split_by_prompts(store, domain, chosen, name, actor=actor, reason=reason)
     else:

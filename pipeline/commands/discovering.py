@@ -169,6 +169,6 @@ def _why_chosen(trials: Sequence[Mapping[str, Any]]) -> str:
     least = min((t for t in trials if t["method"] == best["method"]), key=lambda t: t["loss"])
     return (
         "Chosen (*): the largest least size whose unclustered share plus 1 / clusters, the share "
-        f"of an average cluster, is within 0.02 of the least; it has {best['loss']:.3f}, the "
+        f"of an average cluster, is within a tenth of the least; it has {best['loss']:.3f}, the "
         f"least is {least['loss']:.3f}, with {least['min_cluster_size']}."
     )

@@ -28,7 +28,7 @@ from pipeline.store import Store
 from pipeline.taxonomy import APPROVED, RETIRED, domain_name, domains_now, find_domain, member_set
 from pipeline.taxonomy_file import read_taxonomy
 from profiles.errors import NotReadyError, UsageError
-from profiles.tables import DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, PROMPTS, RUNS
+from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, PROMPTS, RUNS
 
 
 def approve_clusters(
@@ -305,6 +305,49 @@ def split_by_clusters(
         for number, label in enumerate(grouping.labels)
     ]
     return _save(store, split_domain(events, sets, row, parts[1:], _sign(actor, reason)))
+
+
+def split_one_level_down(
+    store: Store, domain: str, *, actor: str, reason: str | None = None
+) -> list[str]:
+    """Make a domain of each cluster of the newest run that mostly lies in this domain.
+
+    The domain keeps the largest part, and its prompts that are in no such cluster.
+
+    Returns
+    -------
+    list
+        The old domain's id, then the new ones', largest first.
+
+    Raises
+    ------
+    UsageError
+        If fewer than two clusters mostly lie in it.
+    """
+    events, sets = store.read(DOMAIN_EVENTS), store.read(MEMBER_SETS)
+    row = find_domain(domains_now(events), domain)
+    run_id = latest_run(store)
+    own = sets.filter(member_set_id=row["member_set_id"]).select("prompt_id")
+    parts = (
+        store.read(MEMBERS, run_id=run_id)
+        .join(own, on="prompt_id", how="semi")
+        .group_by("cluster_id")
+        .agg("prompt_id", n_own=pl.len())
+        .join(store.read(CLUSTERS, run_id=run_id), on="cluster_id")
+        .filter(2 * pl.col("n_own") > pl.col("n_prompts"))
+        .sort("n_own", "cluster_id", descending=[True, False])
+    )
+    if parts.height < 2:
+        raise UsageError(
+            f"Of the newest run's clusters, {parts.height} mostly lie in domain "
+            f"{row['domain_id']}; two or more can become domains. Leave --one-level-down out to "
+            "cluster its own prompts."
+        )
+    groups = [
+        Group(name=name, prompt_ids=prompt_ids, run_id=run_id)
+        for name, prompt_ids in parts.select("name", "prompt_id").iter_rows()
+    ]
+    return _save(store, split_domain(events, sets, row, groups[1:], _sign(actor, reason)))
 
 
 def undo_decision(

@@ -5,7 +5,12 @@ import pytest
 
 from pipeline import project
 from pipeline.config import ProjectConfig
-from pipeline.project import cluster_coordinates, map_coordinates, neighbours_of
+from pipeline.project import (
+    cluster_coordinates,
+    map_coordinates,
+    neighbours_of,
+    principal_components,
+)
 
 
 @pytest.mark.parametrize("n_prompts", [0, 1, 12])
@@ -65,3 +70,35 @@ def test_what_is_clustered_is_the_mean_of_its_descents():
     assert [seed for seed, _ in calls] == [3, 6, 7]
     assert np.allclose(points, (calls[1][1] + calls[2][1]) / 2, atol=1e-5)
     assert not np.allclose(calls[1][1], calls[2][1], atol=1e-3)
+
+
+def test_principal_components_by_hand():
+    """What all rows share goes, then the direction of little variance; the rest has length 1."""
+    rows = [[5, 2, 0.1], [5, -2, 0.1], [5, 4, -0.1], [5, -4, -0.1]]
+    found = principal_components(np.array(rows, np.float32), ProjectConfig(n_components=1))
+    assert found.shape == (4, 1)
+    assert (found[:, 0] * found[0, 0]).tolist() == pytest.approx([1.0, -1.0, 1.0, -1.0])
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 2, 5])
+def test_without_variance_rows_stay_as_they_are(n_rows):
+    """Equal rows have no components, and so few have no mean worth the name."""
+    vectors = np.full((n_rows, 4), 0.5, np.float32)
+    assert principal_components(vectors, ProjectConfig()) is vectors
+
+
+def test_a_row_at_the_mean_is_zero():
+    """It has no direction, and is nobody's neighbour before it is its own."""
+    rows = np.array([[1, 0], [-1, 0], [0, 0], [3, 0], [-3, 0]], np.float32)
+    found = principal_components(rows, ProjectConfig(n_components=1))
+    assert found[2].tolist() == [0.0]
+    assert neighbours_of(rows, ProjectConfig()).rows[2, 0] == 2
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.5, 4.0])
+def test_neighbours_do_not_hang_on_what_all_prompts_share(offset):
+    """A common direction, however strong, changes no neighbour."""
+    vectors = np.random.default_rng(2).normal(size=(50, 6)).astype(np.float32)
+    config = ProjectConfig(n_neighbors=5)
+    shifted = neighbours_of(vectors + np.float32(offset), config)
+    assert np.array_equal(shifted.rows, neighbours_of(vectors, config).rows)

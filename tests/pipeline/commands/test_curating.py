@@ -177,6 +177,22 @@ def test_chosen_prompts_become_a_domain(run, tmp_path):
     assert now(run) == {"old": 15, "new": 5}
 
 
+def test_a_domain_is_split_into_the_clusters_below_it(run):
+    """What was merged comes apart; one level further down there is nothing."""
+    run("discover")
+    first, second, _ = run("domains", "approve", "--all")[1].split()
+    before = now(run)
+    run("domains", "merge", first, second, "--name", "both")
+    code, out, _ = run("domains", "split", "both", "--one-level-down")
+    kept, new = out.split()
+    assert (code, kept) == (0, first)
+    assert new not in (first, second)
+    assert sorted(now(run).values()) == sorted(before.values())
+    code, out, err = run("domains", "split", "both", "--one-level-down")
+    assert (code, out) == (2, "")
+    assert "clusters, 1 mostly lie in domain" in err
+
+
 def test_a_domain_of_one_kind_is_not_split(run):
     """Its prompts form no two groups, and the message says what else there is."""
     run("discover")
@@ -244,6 +260,8 @@ def test_two_people_at_once_lose_nothing(run, tmp_path):
         (["domains", "merge", "nowhere"], 2, "promptshed domains list"),
         (["domains", "split", "nowhere", "--name", "x"], 2, "go together"),
         (["domains", "split", "nowhere"], 2, "promptshed domains list"),
+        (["domains", "split", "nowhere", "--one-level-down"], 2, "promptshed domains list"),
+        (["domains", "split", "a", "--one-level-down", "--min-cluster-size", 5], 2, "goes without"),
         (["domains", "undo"], 2, "no decision to take back"),
         (["domains", "undo", "7"], 2, "no event 7"),
         (["domains", "diff", "7"], 2, "promptshed domains history"),
