@@ -17,14 +17,13 @@ COLUMNS: Mapping[str, Any] = {
         help="First choice of the published table; routing refines it prompt by prompt."
     ),
     "Group": st.column_config.TextColumn(
-        width=320, help="The groups of clusters it was found in, the widest first."
+        width=350, help="The groups of clusters it was found in, the widest first."
     ),
     "For every prompt": st.column_config.TextColumn(
         help="This table, one model for everything, or the best model of each prompt, which can "
         "be known only afterwards."
     ),
-    "Domain": st.column_config.TextColumn(width="medium"),
-    "Model": st.column_config.TextColumn(width="medium"),
+    "Domain": st.column_config.TextColumn(width=230),
     "Prompts": st.column_config.NumberColumn(format="%,d"),
     "n": st.column_config.NumberColumn(
         format="%,.0f", help="How many outcomes with a known quality the numbers rest on."

@@ -7,7 +7,7 @@ from pages.ui.shown import time_text
 
 CLUSTER = "cluster-"
 """What the key of a waiting cluster starts with; a domain's key is its id."""
-_LONGEST_LEVEL = 36
+_LONGEST_LEVEL = 26
 WAITING = "waiting"
 
 

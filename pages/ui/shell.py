@@ -70,7 +70,7 @@ def sidebar() -> None:
             st.button("Sign out", on_click=st.logout)
     if not access.may_decide():
         st.sidebar.badge("Read-only", icon=":material/lock:", color="gray")
-    with st.sidebar.container(gap=None):
+    with st.sidebar.container(gap="xsmall"):
         _pick_store()
         _pick_run()
         table = reads.current_table()
@@ -257,5 +257,6 @@ def prompts(prompt_ids: Sequence[str]) -> None:
 
 
 def _fact(label: str, value: str, help_: str) -> None:
-    st.caption(label, help=help_)
-    st.text(value)
+    with st.container(gap=None):
+        st.caption(label, help=help_)
+        st.text(value)
