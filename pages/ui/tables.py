@@ -65,9 +65,10 @@ def compare(tables: pl.DataFrame) -> None:
         after = shell.choose_version("After", tables, first=versions[0], key="after")
     diff = table_diff(reads.table_rows(before), reads.table_rows(after))
     n_same = diff.filter(pl.col("change") == "same").height
-    st.write(f"{n_same} of {diff.height} buckets choose the same model.")
+    st.write(f"{n_same} of {text.counted(diff.height, 'domain')} choose the same model.")
     if n_same < diff.height:
-        shown.table(shown.changes(diff), alt="Buckets that choose differently")
+        rows = shown.short(shown.changes(diff), "Before", "After")
+        shown.table(rows, alt="Domains that choose differently")
 
 
 def _choose(tables: pl.DataFrame, label: str, *, key: str) -> int:
