@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import access, batches, jobs, reads, review, routed, sending, shell
+from pages.ui import access, batches, jobs, reads, review, routed, run_reads, sending, shell
 from pipeline.next_step import Step
 
 ROUTE, EMIT, MERGE = "Route a file", "Batch files", "Results back"
@@ -14,7 +14,7 @@ build = Step(
 )
 shell.require(
     table,
-    build if reads.progress().n_prompts else None,
+    build if run_reads.progress().n_prompts else None,
     promise="A file goes in, and comes back with a model for every row: as one file, or as batch "
     "files for each provider, whose results come back here.",
 )

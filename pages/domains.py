@@ -2,13 +2,25 @@
 
 import streamlit as st
 
-from pages.ui import curated, editing, jobs, reads, review, shell, shown, subject, taxonomy
+from pages.ui import (
+    curated,
+    editing,
+    jobs,
+    reads,
+    review,
+    run_reads,
+    shell,
+    shown,
+    subject,
+    taxonomy,
+)
 from pages.ui import format as text
+from profiles.tables import CLUSTERS
 
 ONE, NAMES, CHANGES, FILES = "Look at one", "Rename many", "Changes", "Export & import"
 
 st.title("Domains")
-domains, waiting = reads.domains(), reads.waiting()
+domains, waiting = reads.domains(), run_reads.waiting()
 shell.require(
     domains.height + waiting.height,
     promise="What your users ask, as domains that a person has approved: their prompts, what each "
@@ -17,7 +29,7 @@ shell.require(
 
 st.caption(
     f"{text.counted(domains.height, 'domain')}, approved by a person and keeping their ids for "
-    f"ever; {text.counted(waiting.height, 'cluster')} of the newest run waiting in the inbox."
+    f"ever; {text.counted(waiting.height, 'cluster')} of {shell.this_run()} waiting in the inbox."
 )
 review.tell_what_was_done()
 with st.container(horizontal=True, vertical_alignment="center"):
@@ -40,7 +52,7 @@ elif view == FILES:
 if view != ONE:
     st.stop()
 
-chosen = subject.choose(curated.catalogue(domains, waiting, reads.choices()))
+chosen = subject.choose(curated.catalogue(domains, waiting, reads.choices(), reads.read(CLUSTERS)))
 found = subject.load(chosen)
 st.subheader(text.as_markdown(found.name))
 st.text(found.facts)

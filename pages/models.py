@@ -5,7 +5,7 @@ import streamlit as st
 
 from pages.ui import compare, figures, prices, reads, shell, shown, subject
 from pages.ui import format as text
-from profiles.grid import profile_grid
+from profiles.grid import profile_grid, with_regret
 
 st.title("Models")
 cells = reads.profile_cells()
@@ -17,7 +17,8 @@ shell.require(
 table = reads.current_table()
 study = reads.study(table.table_version) if table else None
 
-is_known = {"latency_p50_s": cells["latency_p50_s"].count() > 0}
+can_look_back = table is not None and reads.can_look_back(table.table_version)
+is_known = {"latency_p50_s": cells["latency_p50_s"].count() > 0, "regret": can_look_back}
 controls = st.grid(2, min_column_width=400)
 measure = controls.segmented_control(
     "Show",
@@ -27,7 +28,8 @@ measure = controls.segmented_control(
     key="measure",
     bind="query-params",
     help="Quality is pulled towards the average where outcomes are few. Difference is against "
-    "the reference model, the safe choice of the published table.",
+    "the reference model, the safe choice of the published table. Regret is what is lost against "
+    "the best model of each prompt, known where every candidate's quality is.",
 )
 everyone = cells["model_id"].unique().sort().to_list()
 wanted = controls.multiselect(
@@ -39,6 +41,9 @@ grid = profile_grid(
     reference_model_id=table.reference_model_id if table else None,
 ).filter(pl.col("model_id").is_in(wanted or everyone))
 chosen = figures.MEASURES[measure or "Quality"]
+if measure == "Regret" and table is not None:
+    hindsight = reads.hindsight(table.table_version)
+    grid = grid if hindsight is None else with_regret(grid, hindsight.models)
 event = st.plotly_chart(
     figures.heat_map(grid, chosen),
     alt="Domains by models",

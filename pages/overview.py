@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from pages.ui import figures, finding, reads, shell, shown, welcome
+from pages.ui import figures, finding, reads, run_reads, shell, shown, welcome
 from pages.ui import format as text
 from pages.ui.colours import model_colours
 from pipeline.expected import THIS_TABLE, expect
@@ -11,7 +11,7 @@ from pipeline.next_step import next_step
 from pipeline.taxonomy import APPROVED
 
 st.title("Overview")
-progress, table, run = reads.progress(), reads.current_table(), reads.run()
+progress, table, run = run_reads.progress(), reads.current_table(), run_reads.newest()
 if progress.n_prompts == 0:
     welcome.greet(progress)
     st.stop()
@@ -58,6 +58,9 @@ with st.grid(4, min_column_width=210):
         link=("pages/inbox.py", "The inbox"),
     )
 
+if not expectation and reads.present().is_single:
+    st.markdown(finding.present(reads.present()))
+
 st.subheader("Next step")
 shell.show_step(next_step(progress))
 
@@ -74,10 +77,13 @@ if expectation:
         colours = model_colours(reads.model_ids())
         chart = figures.frontier(expectation, colours)
         st.plotly_chart(chart, alt="Expected quality and cost", config=figures.STILL)
-        shown.table(shown.scorecard(expectation), alt="This table beside each single model")
+        shown.table(
+            shown.scorecard(expectation, reads.present()), alt="This table beside each single model"
+        )
         st.caption(
             f"Points are against {text.as_markdown(expectation.reference_model_id)} for "
-            "everything; the interval holds the true difference with 95 % probability."
+            "everything; the interval holds the true difference with 95 % probability. "
+            + finding.present(reads.present())
         )
         st.page_link(
             "pages/regret.py", label="What is lost, and why", icon=":material/trending_down:"

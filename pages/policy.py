@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import access, drafts, jobs, reads, review, shell, tables, trial
+from pages.ui import access, drafts, jobs, reads, review, run_reads, shell, tables, trial
 from profiles.tables import ROUTING_TABLES
 
 CURRENT, TRY, VERSIONS = "Routing table", "Try a policy", "Versions"
@@ -10,7 +10,7 @@ CURRENT, TRY, VERSIONS = "Routing table", "Try a policy", "Versions"
 st.title("Policy")
 review.tell_what_was_done()
 known = reads.read(ROUTING_TABLES).sort("table_version", descending=True)
-if known.is_empty() and reads.progress().n_domains and reads.progress().n_outcomes:
+if known.is_empty() and run_reads.progress().n_domains and run_reads.progress().n_outcomes:
     st.write("The first table keeps the quality of the best single model at the lowest cost.")
     if access.may_decide() and st.button("Build the first table", type="primary"):
         jobs.start("Building", ["table", "build"])

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import access, jobs, reads, review, shell, shown, start
+from pages.ui import access, jobs, reads, review, run_reads, shell, shown, start
 from pipeline.next_step import next_step
 from profiles.tables import IMPORTS, RUNS
 
@@ -10,7 +10,7 @@ MOST_COMPARED = 6
 
 st.title("Data & runs")
 review.tell_what_was_done()
-progress = reads.progress()
+progress = run_reads.progress()
 if progress.n_prompts == 0:
     shell.show_step(next_step(progress))
 
@@ -29,4 +29,4 @@ if not imports.is_empty():
     shown.table(shown.imports(imports), alt="Imported files")
 if not runs.is_empty():
     st.subheader("Discoveries", help="Asking for the same one again takes no time.")
-    shown.table(shown.runs(runs, reads.moves(MOST_COMPARED)), alt="Discoveries")
+    shown.table(shown.runs(runs, run_reads.moves(MOST_COMPARED)), alt="Discoveries")

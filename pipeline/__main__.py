@@ -13,6 +13,7 @@ _VERBS = {
     "import": ("importing:import_files", "Read logs and outcomes into the store."),
     "discover": ("discovering:discover_command", "Encode, cluster and name the prompts."),
     "domains": ("curating:domains_group", "List the domains and decide about them."),
+    "search": ("searching:search_command", "Find the prompts nearest in meaning to some words."),
     "profile": ("profiling:profile_command", "Profile every model in every approved domain."),
     "axes": ("axes:axes_command", "Say what prompts ask for: task, urgency, sensitivity …"),
     "prices": ("profiling:prices_command", "Show models' prices and where they come from."),

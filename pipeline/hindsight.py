@@ -13,6 +13,7 @@ from pipeline.regret import RegretCell, regret_matrix
 from pipeline.study import Study, choose_by
 from pipeline.terms import Terms
 from profiles.interval import Z_95
+from profiles.profile import ALL
 
 Floats = NDArray[np.float64]
 Columns = NDArray[np.int64]
@@ -44,6 +45,10 @@ class Hindsight:
     prompts: pl.DataFrame
     """prompt_id, domain, chosen, best, regret, overspend_usd; the largest regret first, then the
     largest overspend."""
+    models: pl.DataFrame
+    """element, model_id, n_regret, regret, regret_lo, regret_hi: what the prompts of a domain lose
+    on average if all of it goes to one model. Element is `all`, a domain's id or `unassigned`, by
+    the domain that prompts are taken for."""
 
 
 def look_back(study: Study, terms: Terms, entry: Columns, approved: Columns) -> Hindsight | None:
@@ -96,6 +101,7 @@ def look_back(study: Study, terms: Terms, entry: Columns, approved: Columns) -> 
         baseline=_baseline(seen, oracle),
         domains=_by_domain(seen, steps, right),
         prompts=_by_prompt(seen, steps, right),
+        models=_by_model(seen, oracle),
     )
 
 
@@ -184,3 +190,28 @@ def _by_domain(study: Study, steps: Mapping[str, Columns], right: Columns) -> pl
         .drop("sd")
         .sort(["share", "domain"], descending=[True, False])
     )
+
+
+def _by_model(study: Study, oracle: Columns) -> pl.DataFrame:
+    lost = _quality(study, oracle)[:, None] - study.outcomes.quality
+    groups = {ALL: np.arange(len(lost))} | {
+        study.domain_ids[bucket]: np.flatnonzero(study.buckets == bucket)
+        for bucket in np.unique(study.buckets)
+    }
+    rows = []
+    for element, index in groups.items():
+        mean, n = lost[index].mean(axis=0), len(index)
+        half = (
+            Z_95 * lost[index].std(axis=0, ddof=1) / np.sqrt(n)
+            if n > 1
+            else np.full_like(mean, np.nan)
+        )
+        rows += [
+            (element, model_id, n, mean[j], mean[j] - half[j], mean[j] + half[j])
+            for j, model_id in enumerate(study.model_ids)
+        ]
+    return pl.DataFrame(
+        rows,
+        schema=["element", "model_id", "n_regret", "regret", "regret_lo", "regret_hi"],
+        orient="row",
+    ).fill_nan(None)

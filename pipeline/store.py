@@ -40,6 +40,8 @@ _Result = TypeVar("_Result")
 _IN_PROCESS = threading.RLock()  # one process cannot hold a file read-only and read-write at once
 _SHARED: dict[Path, duckdb.DuckDBPyConnection] = {}
 """Connections of `Store.reading`; who holds `_IN_PROCESS` alone looks at it."""
+_CHECKED: dict[Path, tuple[int, int, int]] = {}
+"""Whose tables were found to be ours last; looking takes longer than most reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +236,7 @@ class Store:
             connection = self._connect(read_only=read_only)
             try:
                 with _stopped_first(connection):
-                    _require_our_schema(connection, self.path, may_create=not read_only)
+                    _look_once(connection, self.path, read_only=read_only)
                     yield connection
             except RuntimeError as error:
                 if str(error) != "Query interrupted":  # what DuckDB makes of Ctrl-C
@@ -307,6 +309,15 @@ def _is_damage(error: duckdb.Error) -> bool:
 
 def _first_line(error: duckdb.Error) -> str:
     return str(error).splitlines()[0].rstrip(".") + "."
+
+
+def _look_once(connection: duckdb.DuckDBPyConnection, path: Path, *, read_only: bool) -> None:
+    """Require our tables, of a file that is only read unless it was looked at as it is now."""
+    seen = ((state := path.stat()).st_ino, state.st_mtime_ns, state.st_size)
+    if not read_only or _CHECKED.get(path) != seen:
+        _require_our_schema(connection, path, may_create=not read_only)
+    if read_only:
+        _CHECKED[path] = seen
 
 
 def _require_our_schema(

@@ -58,6 +58,24 @@ def profile_grid(
     )
 
 
+def with_regret(grid: pl.DataFrame, regrets: pl.DataFrame) -> pl.DataFrame:
+    """Add what each cell's model loses against the best in hindsight; null where unknown.
+
+    Parameters
+    ----------
+    regrets
+        Columns element, model_id, n_regret, regret, regret_lo and regret_hi.
+
+    Returns
+    -------
+    DataFrame
+        `grid` in its order with these columns and `is_few_regret`.
+    """
+    return grid.join(
+        regrets, on=["element", "model_id"], how="left", maintain_order="left"
+    ).with_columns(is_few_regret=pl.col("n_regret").fill_null(0) < FEW)
+
+
 def element_names(cells: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
     """Add the column `name` to rows with an element; `names` has columns domain_id and name."""
     return cells.join(

@@ -192,6 +192,7 @@ def use_fake_encoder(monkeypatch):
         "profiling",
         "route",
         "routing",
+        "searching",
     ):
         path = f"pipeline.commands.{module}.load_encoder"
         monkeypatch.setattr(path, lambda _name: encoder)

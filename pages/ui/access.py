@@ -8,7 +8,8 @@ from streamlit.errors import StreamlitSecretNotFoundError
 
 READ_ONLY = "PROMPTSHED_READ_ONLY"
 """Environment variable that `promptshed app --read-only` sets to 1."""
-_ACTOR = "actor"
+ACTOR = "actor"
+"""Where the session keeps the name typed for decisions."""
 REFUSAL = (
     "This dashboard only shows things. Decide on the command line, or start it without --read-only."
 )
@@ -55,10 +56,10 @@ def choose_actor() -> str:
     if known is not None:
         st.caption(f"Decided by {known}")
         return known
-    st.text_input("Decided by", getpass.getuser(), key=_ACTOR, persist_state="session", width=260)
+    st.text_input("Decided by", getpass.getuser(), key=ACTOR, persist_state="session", width=260)
     return actor()
 
 
 def actor() -> str:
     """Return who decides, as `choose_actor` has asked; for callbacks, which run before it."""
-    return who() or str(st.session_state.get(_ACTOR) or "").strip() or getpass.getuser()
+    return who() or str(st.session_state.get(ACTOR) or "").strip() or getpass.getuser()

@@ -84,7 +84,7 @@ def _pair(cell: RegretCell | None, n_prompts: int) -> str:
         f"each lost {100 * cell.regret:.1f} points on average",
     ]
     if np.isfinite(cell.overspend_usd):
-        spent = text.signed_dollars(1000 * cell.overspend_usd)
+        spent = text.more_per_1000(cell.overspend_usd)
         lines.append(f"and cost {spent} more per 1,000 prompts")
     return "<br>".join(lines)
 
@@ -273,6 +273,8 @@ def sweep(trials: pl.DataFrame) -> go.Figure:
             "rangemode": "tozero",
             "showgrid": False,
             "tickformat": ",.0f",
+            "tickmode": "auto",
+            "nticks": 5,
         },
         legend={"orientation": "h", "y": 1.12, "yanchor": "bottom", "x": 0},
     )

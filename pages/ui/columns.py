@@ -3,22 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
 import streamlit as st
+
+from pages.ui import format as text
 
 _INTERVAL_HELP = "Where the true value lies with 95 % probability, given the data."
 _POINTS_HELP = "Hundredths of quality, against the reference model. Positive is better."
 
 COLUMNS: Mapping[str, Any] = {
-    "Name": st.column_config.TextColumn(width=300),
+    "Name": st.column_config.TextColumn(width=220),
     "Goes to": st.column_config.TextColumn(
         help="First choice of the published table; routing refines it prompt by prompt."
+    ),
+    "Group": st.column_config.TextColumn(
+        width=350, help="The groups of clusters it was found in, the widest first."
     ),
     "For every prompt": st.column_config.TextColumn(
         help="This table, one model for everything, or the best model of each prompt, which can "
         "be known only afterwards."
     ),
-    "Domain": st.column_config.TextColumn(width="medium"),
-    "Model": st.column_config.TextColumn(width="medium"),
+    "Domain": st.column_config.TextColumn(width=230),
     "Prompts": st.column_config.NumberColumn(format="%,d"),
     "n": st.column_config.NumberColumn(
         format="%,.0f", help="How many outcomes with a known quality the numbers rest on."
@@ -65,19 +70,10 @@ COLUMNS: Mapping[str, Any] = {
     "Share of all, %": st.column_config.NumberColumn(
         format="%.0f", help="Of everything that was lost: where a better choice matters most."
     ),
-    "$ per 1,000 more": st.column_config.NumberColumn(
-        format="%+.3f", help="What the chosen model cost beyond the best one, a thousand prompts."
-    ),
-    "$ per 1,000": st.column_config.NumberColumn(
-        format="%.3f", help="Expected US dollars for a thousand prompts."
-    ),
     "Tokens in": st.column_config.NumberColumn(format="%,.0f", help="Mean of one prompt."),
     "Tokens out": st.column_config.NumberColumn(format="%,.0f", help="Mean of one answer."),
     "Latency p50, s": st.column_config.NumberColumn(format="%.1f", help="Half are faster."),
     "Latency p95, s": st.column_config.NumberColumn(format="%.1f", help="19 of 20 are faster."),
-    "Margin, $ per 1,000": st.column_config.NumberColumn(
-        format="%.3f", help="Value lost by taking the next model instead, for a thousand prompts."
-    ),
     "A point is worth": st.column_config.TextColumn(
         help="What one more hundredth of quality on one prompt may cost, in US dollars."
     ),
@@ -96,3 +92,21 @@ COLUMNS: Mapping[str, Any] = {
     "Why": st.column_config.TextColumn(width="large"),
     "Prompt": st.column_config.TextColumn(width="large"),
 }
+_PER_1000: Mapping[str, tuple[str, str]] = {
+    "$ per 1,000": ("%,", "Expected US dollars for a thousand prompts."),
+    "$ per 1,000 more": ("%+,", "What the chosen model cost beyond the best one, 1,000 prompts."),
+    "Margin, $ per 1,000": ("%,", "Value lost by taking the next model instead, 1,000 prompts."),
+}
+"""How the sign is written, and what it means; decimals are those of `format.decimals`."""
+
+
+def columns_of(frame: pl.DataFrame) -> dict[str, Any]:
+    """Return the settings of those columns of a frame that have any."""
+    costs = {
+        name: st.column_config.NumberColumn(
+            format=f"{sign}.{text.decimals(frame[name])}f", help=help_
+        )
+        for name, (sign, help_) in _PER_1000.items()
+        if name in frame.columns
+    }
+    return costs | {name: COLUMNS[name] for name in frame.columns if name in COLUMNS}

@@ -32,12 +32,20 @@ class Measure:
     column: str
     title: str
     is_diverging: bool = False
+    few: str = "is_few"
+    """The column that says where it rests on few outcomes."""
 
 
 MEASURES: Mapping[str, Measure] = {
     "Quality": Measure(column="quality", title="expected quality, 0 to 1"),
     "Difference": Measure(
         column="difference", title="quality minus the reference model's, points", is_diverging=True
+    ),
+    "Regret": Measure(
+        column="regret",
+        title="points lost on average if all of the domain went to this model, against the best "
+        "model of each prompt in hindsight",
+        few="is_few_regret",
     ),
     "Cost": Measure(column="cost_usd", title="$ per 1,000 prompts"),
     "Latency": Measure(column="latency_p50_s", title="seconds, half of the calls are faster"),
@@ -191,12 +199,12 @@ def heat_map(grid: pl.DataFrame, measure: Measure) -> go.Figure:
             **_scale(values, measure),
         )
     )
-    _hatch(figure, [place for place, row in rows.items() if row["is_few"]])
+    _hatch(figure, [place for place, row in rows.items() if row[measure.few]])
     _mark_uncoloured(figure, values, shown)
     figure.add_trace(_targets(rows))
     figure.update_xaxes(
         tickvals=list(range(len(models))),
-        ticktext=[text.as_label(model_id, longest=32) for model_id in models],
+        ticktext=[text.as_label(name, longest=32) for name in text.short_models(models)],
         side="top",
         range=[-0.5, len(models) - 0.5],
         showgrid=False,
@@ -238,6 +246,7 @@ def written(row: Mapping[str, object], measure: Measure) -> str:
     return {
         "quality": text.quality,
         "difference": lambda points: text.points(points).removesuffix(" points"),
+        "regret": lambda lost: f"{100 * lost:.1f}",
         "cost_usd": text.dollars_per_1000,
         "latency_p50_s": lambda seconds: f"{seconds:.2f} s",
         "n": text.count,
@@ -260,9 +269,18 @@ def hover(row: Mapping[str, object]) -> str:
         f"against {reference}: {text.points(numbers['difference'])} (95 %: {gain})",
         f"{price} per 1,000 prompts, n {n_cost}",
     ]
+    if numbers.get("regret") is not None:
+        lines.append(_regret_line(numbers))
     if row["is_few"]:
         lines.append("few outcomes: leans on the other cells")
     return "<br>".join(lines)
+
+
+def _regret_line(numbers: Mapping[str, float | None]) -> str:
+    lost, lo, hi = (numbers[name] for name in ("regret", "regret_lo", "regret_hi"))
+    said = f"{100 * (lost or 0.0):.1f} points"
+    interval = text.DASH if lo is None or hi is None else f"{100 * lo:.1f} to {100 * hi:.1f}"
+    return f"loses {said} (95 %: {interval}), n {text.count(numbers['n_regret'])}"
 
 
 def _matrix(

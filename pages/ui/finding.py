@@ -4,9 +4,10 @@ import json
 import math
 
 from pages.ui import format as text
-from pages.ui.reads import Run
+from pages.ui.run_reads import Run
 from pipeline.config import Policy
 from pipeline.expected import THIS_TABLE, Expectation
+from pipeline.flows.present import Present
 
 _MOST_NAMED = 3
 
@@ -87,6 +88,28 @@ def unclustered(run: Run | None) -> str:
     if run is None:
         return "not clustered yet"
     return f"{text.share(run.n_unclustered / max(run.n_prompts, 1))} unclustered"
+
+
+def present(found: Present) -> str:
+    """Say what the log itself did, or why that is not known."""
+    if not found.is_single:
+        return (
+            f"What is in use now is not known: {text.counted(found.n_compared, 'prompt')} of "
+            f"{text.count(found.n_compared + found.n_prompts)} were answered by several models, "
+            "which is a comparison. Import the log of the service to see it here."
+        )
+    models = [
+        f"{text.share(share)} to {text.as_markdown(model_id)}"
+        for model_id, share in found.shares.head(_MOST_NAMED).iter_rows()
+    ]
+    sure = f"95 % interval {text.interval(found.quality_lo, found.quality_hi)}"
+    return (
+        f"Current is what the log did on {text.counted(found.n_prompts, 'prompt')} that one model "
+        f"alone answered ({', '.join(models)}): quality {text.quality(found.quality)} ({sure}, "
+        f"n = {text.count(found.n_known)}), "
+        f"{text.dollars_per_1000(found.cost_usd)} per 1,000. What another model would have done "
+        "with them is not known, so no difference is given."
+    )
 
 
 def cost_delta(ratio: float | None) -> str | None:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 DASH = "–"
@@ -61,12 +61,27 @@ def points(difference: float | None) -> str:
 
 
 def dollars_per_1000(cost_usd: float | None) -> str:
-    """Return what a thousand prompts cost, given what one costs.
+    """Return what a thousand prompts cost, given what one costs, with the decimals of the tables.
 
     >>> dollars_per_1000(0.015037), dollars_per_1000(0.0000287), dollars_per_1000(2.5)
-    ('$15.04', '$0.029', '$2,500')
+    ('$15.037', '$0.029', '$2,500')
     """
-    return DASH if cost_usd is None else dollars(1000 * cost_usd)
+    return DASH if cost_usd is None else f"${1000 * cost_usd:,.{decimals([1000 * cost_usd])}f}"
+
+
+def decimals(amounts: Iterable[float | None]) -> int:
+    """Return with how many decimals costs of a thousand prompts stand in one column.
+
+    Three; none where all are large, and more where a tiny one would be nothing.
+
+    >>> decimals([15.0, 0.029]), decimals([2500.0, None]), decimals([0.0000123]), decimals([])
+    (3, 0, 6, 3)
+    """
+    known = [abs(amount) for amount in amounts if amount]
+    if not known:
+        return 3
+    least = min(known)
+    return 0 if least >= 100 else max(3, 1 - math.floor(math.log10(least)))
 
 
 def dollars(amount: float) -> str:
@@ -91,6 +106,16 @@ def signed_dollars(amount: float) -> str:
     """
     sign = "" if amount == 0 else "−" if amount < 0 else "+"
     return f"{sign}{dollars(abs(amount))}"
+
+
+def more_per_1000(cost_usd: float) -> str:
+    """Return a difference of costs of a thousand prompts, given that of one.
+
+    >>> more_per_1000(-0.0015), more_per_1000(0.0)
+    ('−$1.500', '$0.000')
+    """
+    sign = "" if cost_usd == 0 else "−" if cost_usd < 0 else "+"
+    return f"{sign}{dollars_per_1000(abs(cost_usd))}"
 
 
 def cost_change(ratio: float | None) -> str:

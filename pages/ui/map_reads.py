@@ -1,13 +1,18 @@
 """What the map reads of the store, cached as in `reads`."""
 
+import numpy as np
 import polars as pl
 import streamlit as st
+from numpy.typing import NDArray
 
-from pages.ui import reads
+from pages.ui import reads, run_reads
+from pipeline.flows.encoding import stored_vectors
 from pipeline.flows.monitoring import place_prompts
 from pipeline.flows.places import known_columns as known_columns_of
 from pipeline.flows.places import read_column, read_points
-from profiles.tables import RUNS
+from pipeline.flows.searching import nearest_prompts
+from pipeline.flows.warm_encoder import WarmEncoder
+from profiles.errors import EncoderError
 
 
 def prompts_with(words: str) -> pl.Series:
@@ -16,13 +21,63 @@ def prompts_with(words: str) -> pl.Series:
 
 
 def most_alike(prompt_id: str, most: int) -> pl.DataFrame:
-    """Return prompt_id and cosine of the prompts most like one, by the newest run's vectors."""
-    return _most_alike(*reads.key(), prompt_id, most)
+    """Return prompt_id and cosine of the prompts most like one, by the run's vectors."""
+    return _most_alike(*reads.key(), _encoder_id(), prompt_id, most)
+
+
+def nearest(words: str, most: int) -> pl.DataFrame:
+    """Return prompt_id and cosine of the prompts nearest in meaning to some words, nearest first.
+
+    Raises
+    ------
+    EncoderError
+        If the encoder gives no answer, or the run was made with another one.
+    """
+    encoder_id, vector = _meaning(" ".join(words.split()))
+    wanted = _encoder_id()
+    if encoder_id != wanted:
+        raise EncoderError(
+            f"This run was made with the encoder {wanted}, and the dashboard has {encoder_id}. "
+            "Search with `promptshed search WORDS --encoder FOLDER` at a terminal."
+        )
+    return _nearest(*reads.key(), encoder_id, vector, most)
+
+
+def warm_up() -> None:
+    """Load the encoder while the words are typed."""
+    _encoder().warm()
+
+
+def _encoder_id() -> str:
+    looked_at = run_reads.run()
+    return looked_at.encoder_id if looked_at else ""
+
+
+@st.cache_resource(show_spinner=False, on_release=WarmEncoder.close)
+def _encoder() -> WarmEncoder:
+    return WarmEncoder()
+
+
+@st.cache_data(max_entries=256, show_spinner="Reading the words")
+def _meaning(words: str) -> tuple[str, NDArray[np.float32]]:
+    return _encoder().encode(words)
+
+
+@st.cache_data(max_entries=16, show_spinner="Looking for prompts alike")
+def _nearest(
+    path: str, modified_ns: int, encoder_id: str, vector: NDArray[np.float32], most: int
+) -> pl.DataFrame:
+    return nearest_prompts(reads.at(path, modified_ns), encoder_id, vector, most)
 
 
 def map_points() -> pl.DataFrame:
-    """Return every prompt of the newest run with its place and groups, sorted by prompt_id."""
-    return _map_points(*reads.key())
+    """Return every prompt of the run with its place and groups, sorted by prompt_id."""
+    looked_at, published = run_reads.run(), reads.current_table()
+    return _map_points(
+        *reads.key(),
+        looked_at.run_id if looked_at else "",
+        published.table_version if published else 0,
+    )
 
 
 def known_columns() -> tuple[str, ...]:
@@ -52,28 +107,20 @@ def _prompts_with(path: str, modified_ns: int, words: tuple[str, ...]) -> pl.Ser
 
 
 @st.cache_data(max_entries=16, show_spinner="Looking for prompts alike")
-def _most_alike(path: str, modified_ns: int, prompt_id: str, most: int) -> pl.DataFrame:
+def _most_alike(
+    path: str, modified_ns: int, encoder_id: str, prompt_id: str, most: int
+) -> pl.DataFrame:
     here = reads.at(path, modified_ns)
-    encoder_id = reads.read(RUNS).sort("asked_at")["encoder_id"][-1]
-    return here.query(
-        "WITH own AS (SELECT vector AS mine FROM vectors "
-        "WHERE prompt_id = $prompt_id AND encoder_id = $encoder_id) "
-        "SELECT prompt_id, list_dot_product(vector, mine) AS cosine "
-        "FROM vectors SEMI JOIN prompts USING (prompt_id), own "
-        "WHERE encoder_id = $encoder_id AND prompt_id <> $prompt_id "
-        "ORDER BY cosine DESC, prompt_id LIMIT $most",
-        {"prompt_id": prompt_id, "encoder_id": str(encoder_id), "most": most},
-    )
+    own = stored_vectors(here, encoder_id, [prompt_id]).get(prompt_id)
+    if own is None:
+        return pl.DataFrame(schema={"prompt_id": pl.String, "cosine": pl.Float64})
+    found = nearest_prompts(here, encoder_id, own, most + 1)
+    return found.filter(pl.col("prompt_id") != prompt_id).head(most)
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the map")
-def _map_points(path: str, modified_ns: int) -> pl.DataFrame:
-    newest, published = reads.run(), reads.current_table()
-    return read_points(
-        reads.at(path, modified_ns),
-        newest.run_id if newest else "",
-        published.table_version if published else 0,
-    )
+def _map_points(path: str, modified_ns: int, run_id: str, version: int) -> pl.DataFrame:
+    return read_points(reads.at(path, modified_ns), run_id, version)
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.ui import finding, reads
 from pages.ui import format as text
-from pages.ui.columns import COLUMNS
+from pages.ui.columns import columns_of
 from pipeline.config import read_policy
 from pipeline.expected import THIS_TABLE, Expectation, expect
 from pipeline.models_file import models_path, price_entry
@@ -25,17 +25,16 @@ def show(study: Study | None, version: int | None) -> None:
         "A what-if: nothing is saved. Costs scale with the price, tokens and answers stay as they "
         "were logged."
     )
+    editable = _editable(calls)
     typed = st.data_editor(
-        _editable(calls),
+        editable,
         hide_index=True,
         disabled=["Model", "Tokens in", "Tokens out", "$ per 1,000"],
         key="prices",
         placeholder=text.DASH,
         alt="Prices of the models",
         column_config={
-            "Tokens in": COLUMNS["Tokens in"],
-            "Tokens out": COLUMNS["Tokens out"],
-            "$ per 1,000": COLUMNS["$ per 1,000"],
+            **columns_of(editable),
             _IN: st.column_config.NumberColumn(min_value=0.0, format="%.3f"),
             _OUT: st.column_config.NumberColumn(min_value=0.0, format="%.3f"),
             _TIMES: st.column_config.NumberColumn(

@@ -9,28 +9,22 @@ import numpy as np
 import polars as pl
 import streamlit as st
 
-from pipeline.flows.identity import read_matches, read_moves
-from pipeline.flows.looking_back import cluster_values, look_back_on
+from pages.ui import picking
+from pipeline.flows.looking_back import look_back_on
 from pipeline.flows.monitoring import Traffic, read_traffic
-from pipeline.flows.progress import read_progress
-from pipeline.flows.proposals import read_overlaps, read_proposals
+from pipeline.flows.present import Present, read_present
 from pipeline.hindsight import Hindsight
 from pipeline.models_file import load_catalog, models_path
-from pipeline.next_step import Progress
-from pipeline.routing_value import VALUES
 from pipeline.store import DEFAULT_PATH, Store
 from pipeline.study import Study, read_study
 from pipeline.taxonomy import domains_now
 from profiles.catalog import prices_on
-from profiles.profile import ALL, build_profile
 from profiles.table import Table
 from profiles.tables import (
     BUCKETS,
     CLUSTERS,
     DOMAIN_EVENTS,
     IMPORTS,
-    MEMBERS,
-    OUTCOMES,
     PROFILE_CELLS,
     PROFILES,
     PROMPTS,
@@ -41,6 +35,8 @@ from profiles.tables import (
     TABLE_ENTRIES,
 )
 
+STORE = "store"
+"""The name under which a store is picked, in the address too."""
 _BUSY_WAIT_S = 3.0
 _TABLES = {table.name: table for table in STORED}
 _SMALL = (
@@ -48,16 +44,6 @@ _SMALL = (
     TABLE_ENTRIES,
 )  # fmt: skip
 """Tables whose size does not grow with the prompts: they are read together."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """The newest discovery."""
-
-    run_id: str
-    created_at: datetime
-    n_prompts: int
-    n_unclustered: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +57,24 @@ class Published:
     """JSON of its cross-fitted scores, for `pipeline.expected.expect`."""
 
 
-def store() -> Store:
+def started_with() -> Path:
     """Return the store that `promptshed app --store` names."""
-    return Store(path=Path(os.environ.get("PROMPTSHED_STORE", DEFAULT_PATH)), wait_s=_BUSY_WAIT_S)
+    return Path(os.environ.get("PROMPTSHED_STORE", DEFAULT_PATH))
+
+
+def stores() -> tuple[str, ...]:
+    """Return the names of the stores beside the one the app was started with, and its own."""
+    started = started_with()
+    return tuple(sorted({started.name, *(path.name for path in started.parent.glob("*.duckdb"))}))
+
+
+def store() -> Store:
+    """Return the store that is looked at: the one picked, else the one the app was started with.
+
+    Only a name out of `stores` is ever picked, so that no address reaches another folder.
+    """
+    started = started_with()
+    return Store(path=started.with_name(picking.picked(STORE) or started.name), wait_s=_BUSY_WAIT_S)
 
 
 def read(table: Table, **equals: object) -> pl.DataFrame:
@@ -83,23 +84,6 @@ def read(table: Table, **equals: object) -> pl.DataFrame:
     found = _small(*key())[table.name]
     conditions = [pl.col(name).eq_missing(pl.lit(value)) for name, value in equals.items()]
     return found.filter(conditions) if conditions else found
-
-
-def progress() -> Progress:
-    """Return how far the store has come."""
-    return _progress(*key())
-
-
-def run() -> Run | None:
-    """Return the newest run; None if there is none."""
-    newest = read(RUNS).sort("asked_at").tail(1).select(*Run.__dataclass_fields__)
-    return next((Run(**row) for row in newest.iter_rows(named=True)), None)
-
-
-def newest_sweep() -> str | None:
-    """Return the JSON of the granularities that the newest run tried; None if it tried none."""
-    tried = read(RUNS).sort("asked_at")["sweep"].tail(1).to_list()
-    return next((trials for trials in tried if trials and trials != "[]"), None)
 
 
 def current_table() -> Published | None:
@@ -131,31 +115,14 @@ def can_look_back(version: int) -> bool:
     return known is not None and bool(np.isfinite(known.outcomes.quality).all(axis=1).any())
 
 
-def matches() -> pl.DataFrame:
-    """Return what the newest run has made of each domain (`read_matches`)."""
-    return _matches(*key())
-
-
-def moves(most: int) -> pl.DataFrame:
-    """Return run_id and moved of the newest runs, as `pipeline.flows.identity.read_moves`."""
-    newest = read(RUNS).sort("asked_at")["run_id"].tail(most + 1)
-    return _moves(*key(), tuple(newest))
-
-
-def row_values() -> pl.DataFrame:
-    """Return what a row of its own would gain for each cluster of the newest run.
-
-    As `pipeline.routing_value.row_values`; empty where no table is published.
-    """
-    table, newest = current_table(), run()
-    if table is None or newest is None:
-        return pl.DataFrame(schema=VALUES)
-    return _row_values(*key(), table.table_version, newest.run_id)
-
-
 def traffic(version: int) -> Traffic:
     """Return where the store's prompts go by a table, when they were asked and what they cost."""
     return _traffic(*key(), version)
+
+
+def present() -> Present:
+    """Return what the log itself did."""
+    return _present(*key())
 
 
 def model_calls() -> pl.DataFrame:
@@ -189,20 +156,10 @@ def domains() -> pl.DataFrame:
     return _domains(*key())
 
 
-def waiting() -> pl.DataFrame:
-    """Return the clusters of the newest run that wait for a decision, largest first."""
-    return _waiting(*key())
-
-
 def texts(prompt_ids: tuple[str, ...]) -> pl.DataFrame:
     """Return prompt_id, text and label of some prompts, in the order they were asked for."""
     order = pl.DataFrame({"prompt_id": prompt_ids}, schema={"prompt_id": pl.String})
-    return order.join(_texts(*key(), prompt_ids), on="prompt_id", maintain_order="left")
-
-
-def cluster_cells(cluster_id: int) -> pl.DataFrame:
-    """Return what each model did on the prompts of a cluster, as PROFILE_CELLS of `all`."""
-    return _cluster_cells(*key(), cluster_id)
+    return order.join(_texts(*data_key(), prompt_ids), on="prompt_id", maintain_order="left")
 
 
 def model_ids() -> tuple[str, ...]:
@@ -217,10 +174,18 @@ def key() -> tuple[str, int]:
     return str(here.path), here.modified_ns()
 
 
-# Every cached function takes the path and the time of the last change: they are its key.
+def data_key() -> tuple[str, tuple[str, ...]]:
+    """Return the store's path and what was imported: prompts and outcomes change with that alone.
+
+    The key of reads that a decision must not make anew.
+    """
+    return str(store().path), tuple(read(IMPORTS)["import_id"].sort())
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)  # frames that nobody changes in place
+# Every other cached function takes the path and the time of the last change: they are its key.
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)  # frames that nobody changes in place
 def _small(path: str, modified_ns: int) -> dict[str, pl.DataFrame]:
     here = at(path, modified_ns)
     with here.reading():
@@ -245,24 +210,14 @@ def _hindsight(path: str, modified_ns: int, version: int) -> Hindsight | None:
     return look_back_on(at(path, modified_ns), version)
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _matches(path: str, modified_ns: int) -> pl.DataFrame:
-    return read_matches(at(path, modified_ns), alike=_alike(path, modified_ns))
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def _moves(path: str, modified_ns: int, run_ids: tuple[str, ...]) -> pl.DataFrame:
-    return read_moves(at(path, modified_ns), run_ids)
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def _row_values(path: str, modified_ns: int, version: int, run_id: str) -> pl.DataFrame:
-    return cluster_values(at(path, modified_ns), version, run_id)
-
-
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _traffic(path: str, modified_ns: int, version: int) -> Traffic:
     return read_traffic(at(path, modified_ns), version)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _present(path: str, modified_ns: int) -> Present:
+    return read_present(at(path, modified_ns))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -287,11 +242,6 @@ def _model_calls(path: str, modified_ns: int, day: date) -> pl.DataFrame:
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def _progress(path: str, modified_ns: int) -> Progress:
-    return read_progress(at(path, modified_ns), _offered(path, modified_ns))
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
 def _domains(path: str, modified_ns: int) -> pl.DataFrame:
     if not at(path, modified_ns).exists():
         sizes = pl.DataFrame(schema={"member_set_id": pl.String, "n_prompts": pl.Int64})
@@ -303,44 +253,11 @@ def _domains(path: str, modified_ns: int) -> pl.DataFrame:
     return folded.sort(["n_prompts", "domain_id"], descending=[True, False])
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _offered(path: str, modified_ns: int) -> pl.DataFrame:
-    if read(RUNS).is_empty():
-        return CLUSTERS.empty().with_columns(status=pl.lit(""), domain_id=pl.lit(None, pl.String))
-    return read_proposals(at(path, modified_ns), alike=_alike(path, modified_ns))
+@st.cache_data(max_entries=128, show_spinner=False)
+def _texts(path: str, imports: tuple[str, ...], prompt_ids: tuple[str, ...]) -> pl.DataFrame:
+    return at(path, imports).read_among(PROMPTS, "prompt_id", prompt_ids)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _alike(path: str, modified_ns: int) -> pl.DataFrame | None:
-    newest = run()
-    return None if newest is None else read_overlaps(at(path, modified_ns), newest.run_id)
-
-
-def _waiting(path: str, modified_ns: int) -> pl.DataFrame:
-    return _offered(path, modified_ns).filter(status="waiting").sort("cluster_id")
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def _texts(path: str, modified_ns: int, prompt_ids: tuple[str, ...]) -> pl.DataFrame:
-    return at(path, modified_ns).read_among(PROMPTS, "prompt_id", prompt_ids)
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def _cluster_cells(path: str, modified_ns: int, cluster_id: int) -> pl.DataFrame:
-    here, newest = at(path, modified_ns), run()
-    run_id = newest.run_id if newest else ""
-    members = here.read(MEMBERS, run_id=run_id, cluster_id=cluster_id)
-    outcomes = here.read_among(OUTCOMES, "prompt_id", members["prompt_id"].to_list())
-    if outcomes.is_empty():
-        return PROFILE_CELLS.empty()
-    elements = members.select("prompt_id", element=pl.lit("cluster"))
-    return (
-        build_profile(outcomes, elements)
-        .filter(element=ALL)
-        .with_columns(profile_id=pl.lit("cluster"))
-    )
-
-
-def at(path: str, _modified_ns: int) -> Store:
+def at(path: str, _state: object) -> Store:
     """Return the store that a key names."""
     return Store(path=Path(path), wait_s=_BUSY_WAIT_S)

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from pages.ui import access, reads, shell, shown
+from pages.ui import access, reads, run_reads, shell, shown
 from pages.ui import format as text
 from pipeline.flows import curation
 from pipeline.jobs import start_job
@@ -52,7 +52,7 @@ def ordered(waiting: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
     """
     hidden = st.session_state.get(_SNOOZED, ())
     return (
-        waiting.filter(~pl.col("cluster_id").is_in(list(hidden)))
+        waiting.filter(~pl.concat_str("run_id", "cluster_id", separator="-").is_in(list(hidden)))
         .join(values, left_on="cluster_id", right_on="group", how="left")
         .sort(
             [pl.col("total").clip(lower_bound=0.0).fill_null(0.0), "n_prompts", "cluster_id"],
@@ -152,7 +152,7 @@ def _evidence(cluster: Mapping[str, Any]) -> None:
     shell.prompts(cluster["exemplar_prompt_ids"])
     st.caption("Border prompts: does the name still fit?")
     shell.prompts(cluster["border_prompt_ids"])
-    cells = reads.cluster_cells(int(cluster["cluster_id"]))
+    cells = run_reads.cluster_cells(int(cluster["cluster_id"]))
     if not cells.is_empty():
         st.caption("What each model does here")
         shown.table(shown.models(cells), alt="Quality and cost of each model in this cluster")
@@ -217,10 +217,11 @@ def _decide(verb: str, cluster: Mapping[str, Any], key: str) -> None:
     store, actor, cluster_id = reads.store(), access.actor(), int(cluster["cluster_id"])
     name, into = st.session_state[f"n-{key}"], st.session_state[f"i-{key}"]
     reason, called = st.session_state[f"r-{key}"] or None, text.one_line(cluster["name"])
+    run_id = str(cluster["run_id"])
 
     def approve() -> str:
         [domain_id] = curation.approve_clusters(
-            store, [cluster_id], actor=actor, name=name, reason=reason
+            store, [cluster_id], actor=actor, name=name, reason=reason, run_id=run_id
         )
         return domain_id
 
@@ -239,15 +240,19 @@ def _decide(verb: str, cluster: Mapping[str, Any], key: str) -> None:
         case "merge":
             carry_out(
                 f"Merged: {called}; its prompts follow that domain's row from the next table on",
-                lambda: curation.merge_cluster(store, cluster_id, into, actor=actor, reason=reason),
+                lambda: curation.merge_cluster(
+                    store, cluster_id, into, actor=actor, reason=reason, run_id=run_id
+                ),
             )
         case "reject":
             carry_out(
                 f"Rejected: {called}; left aside: {worth(cluster)}",
-                lambda: curation.reject_cluster(store, cluster_id, actor=actor, reason=reason),
+                lambda: curation.reject_cluster(
+                    store, cluster_id, actor=actor, reason=reason, run_id=run_id
+                ),
             )
         case _:
-            st.session_state[_SNOOZED] = (*st.session_state.get(_SNOOZED, ()), cluster_id)
+            st.session_state[_SNOOZED] = (*st.session_state.get(_SNOOZED, ()), key)
 
 
 def act(done: str, decide: Callable[[], object]) -> None:

@@ -7,11 +7,13 @@ import polars as pl
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.ui import access, map_reads, reads, review, shown
+from pages.ui import access, map_reads, reads, review, run_reads, shown
 from pages.ui import format as text
 from pipeline.atlas import inside_polygon
 from pipeline.csv_text import csv_text, guard_cell
 from pipeline.flows import curation
+from pipeline.store import Store
+from profiles.tables import PROMPTS
 
 MOST_LISTED = 200
 _LONGEST_CELL = 2_000
@@ -37,9 +39,9 @@ def inside(points: pl.DataFrame, event: Mapping[str, object]) -> pl.DataFrame:
     return points.filter(pl.Series(chosen))
 
 
-def among(points: pl.DataFrame, prompt_ids: pl.Series) -> pl.DataFrame:
-    """Return the prompts that a search has found."""
-    return points.filter(pl.col("prompt_id").is_in(prompt_ids.implode()))
+def among(points: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Return the points of what a search has found, in its order and with its columns."""
+    return found.join(points, on="prompt_id", maintain_order="left")
 
 
 def show(chosen: pl.DataFrame) -> None:
@@ -47,9 +49,10 @@ def show(chosen: pl.DataFrame) -> None:
     rows = with_texts(chosen)
     st.write(f"{text.counted(chosen.height, 'prompt')} selected, {text.count(rows.height)} listed.")
     shown.table(rows.drop("prompt_id"), alt="Selected prompts")
+    store = reads.store()  # a download is made without a session, which alone knows what is picked
     st.download_button(
         "Download all selected as CSV",
-        data=lambda: as_csv(chosen),
+        data=lambda: as_csv(store, chosen),
         file_name="selected-prompts.csv",
         mime="text/csv",
         icon=":material/download:",
@@ -71,10 +74,12 @@ def propose(chosen: pl.DataFrame) -> None:
             made = st.form_submit_button("Approve it", type="primary")
         st.caption("Prompts that another domain has belong to the new one from then on.")
     if made:
-        store, ids = reads.store(), chosen["prompt_id"].to_list()
+        store, ids, run = reads.store(), chosen["prompt_id"].to_list(), run_reads.run()
         review.act(
             f"Approved: {name}",
-            lambda: curation.approve_prompts(store, ids, name, actor=actor, reason=reason),
+            lambda: curation.approve_prompts(
+                store, ids, name, actor=actor, reason=reason, run_id=run.run_id if run else None
+            ),
         )
 
 
@@ -87,7 +92,7 @@ def alike(rows: pl.DataFrame) -> None:
         index=None,
         format_func=lambda number: text.shorten(text.one_line(options[number]), longest=120),
         key="like",
-        help="By meaning: the cosine of the vectors that the newest run has clustered.",
+        help="By meaning: the cosine of the vectors that discovery has clustered.",
     )
     if place is None:
         return
@@ -103,17 +108,19 @@ def with_texts(chosen: pl.DataFrame) -> pl.DataFrame:
     """Return the first prompts of a selection with their texts, for a table."""
     listed = chosen.head(MOST_LISTED)
     read = reads.texts(tuple(listed["prompt_id"]))
+    likeness = [pl.col("cosine").alias("Likeness")] if "cosine" in listed.columns else []
     return listed.join(read, on="prompt_id", maintain_order="left").select(
         "prompt_id",
-        Prompt=pl.col("text").str.slice(0, _LONGEST_CELL),
-        Domain="domain",
-        Cluster="cluster",
+        pl.col("text").str.slice(0, _LONGEST_CELL).alias("Prompt"),
+        pl.col("domain").alias("Domain"),
+        pl.col("cluster").alias("Cluster"),
+        *likeness,
     )
 
 
-def as_csv(chosen: pl.DataFrame) -> str:
+def as_csv(store: Store, chosen: pl.DataFrame) -> str:
     """Return a selection with whole texts as CSV that no spreadsheet runs."""
-    read = reads.texts(tuple(chosen["prompt_id"]))
+    read = store.read_among(PROMPTS, "prompt_id", chosen["prompt_id"].to_list())
     rows = chosen.join(read, on="prompt_id", maintain_order="left").select(
         "prompt_id", "domain", "cluster", "text"
     )

@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from pages.ui import access, reads
+from pages.ui import access, picking, reads, run_reads
 from pages.ui import format as text
 from pipeline.jobs import RUNNING, Job, read_jobs
 from pipeline.next_step import Step, next_step
@@ -29,6 +29,10 @@ _PLACES = {
 }
 """The page on which a verb is done, and what a link to it says."""
 _POLL_EVERY = "2s"
+_RUN_HELP = (
+    "A discovery: prompts grouped into clusters. The map, the review inbox and Data & runs show "
+    "this one. Times are UTC."
+)
 LOGO = (
     f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 168 32'>{_DROP}<text x='36' y='23' "
     "font-family='Segoe UI, Roboto, Helvetica, Arial, sans-serif' font-size='21' font-weight='600' "
@@ -55,8 +59,10 @@ def links(sections: Mapping[str, Sequence[StreamlitPage]]) -> None:
 
 
 def sidebar() -> None:
-    """Say which store, run and table every number on the page comes from."""
-    run, table = reads.run(), reads.current_table()
+    """Say which store, run and table every number on the page comes from, and let others be picked.
+
+    The store is picked before anything is read of it, so that one that cannot be read can be left.
+    """
     name = access.who()
     if name is not None:
         with st.sidebar.container(horizontal=True, vertical_alignment="center"):
@@ -64,15 +70,10 @@ def sidebar() -> None:
             st.button("Sign out", on_click=st.logout)
     if not access.may_decide():
         st.sidebar.badge("Read-only", icon=":material/lock:", color="gray")
-    with st.sidebar.container(gap=None):
-        _fact("Store", reads.store().path.name, "The file that every page reads.")
-        _fact(
-            "Newest run",
-            f"{text.when(run.created_at)} · {text.count(run.n_prompts)} prompts"
-            if run
-            else text.DASH,
-            "The last time prompts were grouped into clusters. Times are UTC.",
-        )
+    with st.sidebar.container(gap="xsmall"):
+        _pick_store()
+        _pick_run()
+        table = reads.current_table()
         _fact(
             "Published table",
             f"version {table.table_version} · {text.when(table.published_at)}"
@@ -83,6 +84,63 @@ def sidebar() -> None:
     is_running = bool(_running_jobs())
     with st.sidebar:
         st.fragment(_chip, run_every=_POLL_EVERY if is_running else None)()
+
+
+def this_run() -> str:
+    """Return what to call the run that is looked at."""
+    run, newest = run_reads.run(), run_reads.newest()
+    return "the newest run" if run is None or run == newest else f"the run of {_when(run)}"
+
+
+def _pick_store() -> None:
+    names, started = {name: name for name in reads.stores()}, reads.started_with().name
+    if picking.follow_address(reads.STORE, names, default=started):
+        _forget()
+    if len(names) == 1:
+        _fact("Store", started, "The file that every page reads.")
+        return
+    picking.pick(
+        "Store",
+        reads.STORE,
+        names,
+        default=started,
+        help_=f"Files of the same folder. Every page reads the one picked, and jobs run on it; "
+        f"`/api/routing-table` keeps to {text.as_markdown(started)}, with which the app was "
+        "started.",
+        then=_leave_store,
+    )
+
+
+def _leave_store() -> None:
+    _forget()
+    if "domain" in st.query_params:
+        del st.query_params["domain"]
+
+
+def _forget() -> None:
+    """Forget what this browser tab chose, typed or did in another store."""
+    for key in list(st.session_state):
+        if key not in {access.ACTOR, picking.state(reads.STORE)}:
+            del st.session_state[key]
+
+
+def _pick_run() -> None:
+    runs = run_reads.runs()
+    if len(runs) < 2:
+        said = [f"{_when(run)} · {text.count(run.n_prompts)} prompts" for run in runs]
+        _fact("Newest run", next(iter(said), text.DASH), _RUN_HELP)
+        return
+    named = {
+        run.run_id: f"{_when(run)} · {text.counted(run.n_clusters, 'cluster')}"
+        f"{' · newest' if run == runs[0] else ''}"
+        for run in runs
+    }
+    picking.follow_address(run_reads.RUN, named, default=runs[0].run_id)
+    picking.pick("Run", run_reads.RUN, named, default=runs[0].run_id, help_=_RUN_HELP)
+
+
+def _when(run: run_reads.Run) -> str:
+    return text.when(run.created_at)
 
 
 def _running_jobs() -> list[Job]:
@@ -120,7 +178,7 @@ def require(is_there: object, step: Step | None = None, *, promise: str = "") ->
         return
     if promise:
         st.markdown(promise)
-    show_step(step or next_step(reads.progress()))
+    show_step(step or next_step(run_reads.progress()))
     st.stop()
 
 
@@ -199,5 +257,6 @@ def prompts(prompt_ids: Sequence[str]) -> None:
 
 
 def _fact(label: str, value: str, help_: str) -> None:
-    st.caption(label, help=help_)
-    st.text(value)
+    with st.container(gap=None):
+        st.caption(label, help=help_)
+        st.text(value)

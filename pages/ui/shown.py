@@ -8,12 +8,14 @@ import polars as pl
 import streamlit as st
 
 from pages.ui import format as text
-from pages.ui.columns import COLUMNS
+from pages.ui.columns import columns_of
 from pipeline.expected import Expectation
+from pipeline.flows.present import Present
 from profiles.grid import UNASSIGNED_NAME
 from profiles.profile import ALL, UNASSIGNED
 
 MOST_WITHOUT_SCROLLING = 24
+THE_LOG = "current, as logged"
 _ROW_PX = 35
 _OPTIONAL = ("Tokens in", "Tokens out", "Latency p50, s", "Latency p95, s")
 _TRIAL = {
@@ -39,7 +41,7 @@ def table(
     """Show a frame with headings and help; unknown is a dash. A click may select one row."""
     shared: dict[str, Any] = {
         "hide_index": True,
-        "column_config": {name: COLUMNS[name] for name in frame.columns if name in COLUMNS},
+        "column_config": columns_of(frame),
         "placeholder": text.DASH,
         "alt": alt,
         "height": "content" if frame.height <= most_rows else _ROW_PX * (min(most_rows, 12) + 1),
@@ -48,6 +50,13 @@ def table(
         st.dataframe(frame, **shared)
     else:
         st.dataframe(frame, **shared, key=key, on_select=on_select, selection_mode="single-row")
+
+
+def short(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """Return a frame with the short names of its models in some columns, where these are unlike."""
+    named = pl.concat([frame[column].drop_nulls() for column in columns]).unique().sort().to_list()
+    names = dict(zip(named, text.short_models(named), strict=True))
+    return frame.with_columns(pl.col(columns).replace(names))
 
 
 def models(cells: pl.DataFrame) -> pl.DataFrame:
@@ -287,12 +296,16 @@ def changes(diff: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def scorecard(expectation: Expectation) -> pl.DataFrame:
+def scorecard(expectation: Expectation, present: Present) -> pl.DataFrame:
     """Return what a table, each model for everything and the best in hindsight reach, best first.
 
-    The quality of the best in hindsight is that of the luckiest model too: nothing reaches it.
+    The quality of the best in hindsight is that of the luckiest model too: nothing reaches it. What
+    the log did is a row where it shows choices in use; of other prompts, so without a difference.
     """
     rows = expectation.options
+    if present.is_single:
+        log = {"option": THE_LOG, "quality": present.quality, "cost_usd": present.cost_usd}
+        rows = pl.concat([rows, pl.DataFrame([log], schema=dict(rows.schema))])
     if expectation.oracle:
         oracle = pl.DataFrame([expectation.oracle], schema=rows.schema)
         rows = pl.concat([rows, oracle])

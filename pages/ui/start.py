@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, figures, jobs, reads, shown
+from pages.ui import charts, figures, jobs, run_reads, shown
 from pages.ui import format as text
 from pipeline.mapping import describe, detect_mapping, parse_mapping
 from pipeline.preview import preview
@@ -67,11 +67,11 @@ def _look_into(path: Path, mapping: str) -> None:
 def long_steps(*, has_prompts: bool) -> None:
     """Let prompts be clustered, models be profiled and a table be built."""
     st.subheader("Discover, profile, build", help="The same verbs as on the command line.")
-    trials = reads.newest_sweep()
+    trials = run_reads.sweep()
     if trials is not None:
         tried = shown.sweep(trials)
         st.plotly_chart(
-            charts.sweep(tried), alt="Granularities the newest run tried", config=figures.STILL
+            charts.sweep(tried), alt="Granularities that discovery tried", config=figures.STILL
         )
         with st.expander("Granularities as a table"):
             shown.table(tried, alt="Granularities that were tried")

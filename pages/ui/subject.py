@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from pages.ui import curated, reads, shown
+from pages.ui import curated, reads, run_reads, shell, shown
 from pages.ui import format as text
 from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS
 
@@ -69,7 +69,7 @@ def choose(catalogue: pl.DataFrame) -> str:
 def _list(catalogue: pl.DataFrame) -> None:
     key = f"catalogue-{st.session_state.get(_ROUND, 0)}"
     shown.table(
-        catalogue.drop("Key"),
+        shown.short(catalogue.drop("Key"), "Goes to"),
         alt="Approved domains and waiting clusters",
         key=key,
         on_select=lambda: _take_click(key, catalogue["Key"].to_list()),
@@ -100,7 +100,7 @@ def open_clicked(event: Mapping[str, Any], elements: Sequence[str]) -> None:
 
 
 def load(subject_id: str) -> Subject:
-    """Read what is known of a domain, or of a cluster of the newest run."""
+    """Read what is known of a domain, or of a cluster of the run looked at."""
     if subject_id.startswith(curated.CLUSTER):
         return _cluster(int(subject_id.removeprefix(curated.CLUSTER)))
     return _domain(subject_id)
@@ -125,15 +125,15 @@ def _domain(domain_id: str) -> Subject:
 
 
 def _cluster(cluster_id: int) -> Subject:
-    row = reads.waiting().filter(cluster_id=cluster_id).row(0, named=True)
+    row = run_reads.waiting().filter(cluster_id=cluster_id).row(0, named=True)
     return Subject(
         name=row["name"],
         status=curated.WAITING,
         facts=f"waits for a decision · {text.count(row['n_prompts'])} prompts · cohesion "
-        f"{row['cohesion']:.2f} · cluster {cluster_id} of the newest run",
+        f"{row['cohesion']:.2f} · cluster {cluster_id} of {shell.this_run()}",
         phrases=tuple(row["names"]),
         typical=tuple(row["exemplar_prompt_ids"]),
         border=tuple(row["border_prompt_ids"]),
-        cells=reads.cluster_cells(cluster_id),
+        cells=run_reads.cluster_cells(cluster_id),
         events=DOMAIN_EVENTS.empty(),
     )

@@ -29,7 +29,9 @@ def show(tables: pl.DataFrame) -> None:
     if current is None or version != current.table_version:
         drafts.publish_button(version)
     st.caption(finding.refinement(row["policy"]))
-    shown.table(shown.routes(buckets, entries), alt="First choice in each domain")
+    shown.table(
+        shown.short(shown.routes(buckets, entries), "Model"), alt="First choice in each domain"
+    )
     st.caption(
         f"Points are hundredths of quality against {text.as_markdown(row['reference_model_id'])}, "
         "the safe choice; n is the effective number of paired outcomes."
@@ -63,9 +65,10 @@ def compare(tables: pl.DataFrame) -> None:
         after = shell.choose_version("After", tables, first=versions[0], key="after")
     diff = table_diff(reads.table_rows(before), reads.table_rows(after))
     n_same = diff.filter(pl.col("change") == "same").height
-    st.write(f"{n_same} of {diff.height} buckets choose the same model.")
+    st.write(f"{n_same} of {text.counted(diff.height, 'domain')} choose the same model.")
     if n_same < diff.height:
-        shown.table(shown.changes(diff), alt="Buckets that choose differently")
+        rows = shown.short(shown.changes(diff), "Before", "After")
+        shown.table(rows, alt="Domains that choose differently")
 
 
 def _choose(tables: pl.DataFrame, label: str, *, key: str) -> int:

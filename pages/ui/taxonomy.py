@@ -50,9 +50,10 @@ def exchange() -> None:
         "The file names each domain, its status and the ids of its prompts, and holds no prompt "
         "text. Keep it under version control, or bring it to another store of the same prompts."
     )
+    store = reads.store()  # a download is made without a session, which alone knows what is picked
     st.download_button(
         "Download the domains as YAML",
-        data=lambda: taxonomy_text(reads.read(DOMAIN_EVENTS), reads.read(MEMBER_SETS)),
+        data=lambda: taxonomy_text(store.read(DOMAIN_EVENTS), store.read(MEMBER_SETS)),
         file_name=f"domains-{datetime.now(UTC):%Y-%m-%d}.yaml",
         mime="application/yaml",
         icon=":material/download:",

@@ -68,6 +68,7 @@ def _outcome(found: what_if.WhatIf, row: Mapping[str, Any]) -> None:
         st.plotly_chart(chart, alt="Expected quality and cost", config=figures.STILL)
     st.subheader("First choices", help="Of each domain; routing refines them prompt by prompt.")
     rows = shown.tried(diff, found.settled.entries, found.study.domain_ids, sizes)
+    rows = shown.short(rows, "Published", "This policy")
     shown.table(rows, alt="First choices beside those of the published table")
 
 

@@ -38,8 +38,9 @@ def approve_clusters(
     actor: str,
     name: str | None = None,
     reason: str | None = None,
+    run_id: str | None = None,
 ) -> list[str]:
-    """Make domains of clusters of the newest run, largest first; None takes all that wait.
+    """Make domains of clusters of a run (the newest), largest first; None takes all that wait.
 
     Returns
     -------
@@ -52,13 +53,16 @@ def approve_clusters(
     UsageError
         If a cluster does not exist or was decided already.
     """
-    run_id = latest_run(store)
     given_name = None if name is None else domain_name(name)
-    offered = read_proposals(store, run_id)
-    chosen = offered.filter(pl.col("status") == "waiting")
-    if cluster_ids is not None:
-        chosen = _named(offered, cluster_ids)
-    members = store.read(MEMBERS, run_id=run_id)
+    with store.reading():
+        run_id = run_id or latest_run(store)
+        offered = read_proposals(store, run_id)
+        chosen = offered.filter(pl.col("status") == "waiting")
+        if cluster_ids is not None:
+            chosen = _named(offered, cluster_ids)
+        found = store.read_among(MEMBERS, "cluster_id", chosen["cluster_id"].to_list())
+        events = store.read(DOMAIN_EVENTS)
+    members = found.filter(run_id=run_id)
     groups = [
         Group(
             name=given_name or offered_name,
@@ -68,15 +72,22 @@ def approve_clusters(
         )
         for cluster_id, offered_name in chosen.select("cluster_id", "name").iter_rows()
     ]
-    return _save(store, approve_groups(store.read(DOMAIN_EVENTS), groups, _sign(actor, reason)))
+    return _save(store, approve_groups(events, groups, _sign(actor, reason)))
 
 
 def approve_prompts(
-    store: Store, prompt_ids: Collection[str], name: str, *, actor: str, reason: str | None = None
+    store: Store,
+    prompt_ids: Collection[str],
+    name: str,
+    *,
+    actor: str,
+    reason: str | None = None,
+    run_id: str | None = None,
 ) -> str:
     """Make a domain of these prompts, wherever they lie; returns its id.
 
-    A prompt that another domain has belongs to the new one from now on.
+    A prompt that another domain has belongs to the new one from now on. `run_id` is the run that
+    was looked at, the newest one if none is given.
 
     Raises
     ------
@@ -86,14 +97,18 @@ def approve_prompts(
     if len(set(prompt_ids)) < 2:
         raise UsageError("A domain needs at least two prompts. Select more.")
     group = Group(
-        name=domain_name(name), prompt_ids=sorted(set(prompt_ids)), run_id=_latest_run(store)
+        name=domain_name(name),
+        prompt_ids=sorted(set(prompt_ids)),
+        run_id=run_id or _latest_run(store),
     )
     return _save(store, approve_groups(store.read(DOMAIN_EVENTS), [group], _sign(actor, reason)))[0]
 
 
-def reject_cluster(store: Store, cluster_id: int, *, actor: str, reason: str | None) -> None:
-    """Remember that a cluster of the newest run is no domain."""
-    run_id = latest_run(store)
+def reject_cluster(
+    store: Store, cluster_id: int, *, actor: str, reason: str | None, run_id: str | None = None
+) -> None:
+    """Remember that a cluster of a run (the newest one) is no domain."""
+    run_id = run_id or latest_run(store)
     _named(read_proposals(store, run_id), [cluster_id])
     members = store.read(MEMBERS, run_id=run_id, cluster_id=cluster_id)
     set_id, rows = member_set(members["prompt_id"])
@@ -102,9 +117,15 @@ def reject_cluster(store: Store, cluster_id: int, *, actor: str, reason: str | N
 
 
 def merge_cluster(
-    store: Store, cluster_id: int, domain: str, *, actor: str, reason: str | None = None
+    store: Store,
+    cluster_id: int,
+    domain: str,
+    *,
+    actor: str,
+    reason: str | None = None,
+    run_id: str | None = None,
 ) -> str:
-    """Give the prompts of a cluster of the newest run to a domain; returns its id.
+    """Give the prompts of a cluster of a run (the newest one) to a domain; returns its id.
 
     Raises
     ------
@@ -112,7 +133,7 @@ def merge_cluster(
         If there is no such cluster or domain, the cluster was decided already, or the domain is
         retired.
     """
-    run_id = latest_run(store)
+    run_id = run_id or latest_run(store)
     _named(read_proposals(store, run_id), [cluster_id])
     events, sets = store.read(DOMAIN_EVENTS), store.read(MEMBER_SETS)
     row = find_domain(domains_now(events), domain)
@@ -404,7 +425,7 @@ def _named(offered: pl.DataFrame, cluster_ids: list[int]) -> pl.DataFrame:
     unknown = sorted(set(cluster_ids) - set(offered["cluster_id"]))
     if unknown:
         raise UsageError(
-            f"There is no cluster {unknown[0]} in the newest run; it has 0 to "
+            f"There is no cluster {unknown[0]} in this run; it has 0 to "
             f"{offered.height - 1}. See `promptshed domains list`."
         )
     chosen = offered.filter(pl.col("cluster_id").is_in(cluster_ids))

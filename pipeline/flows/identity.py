@@ -22,13 +22,15 @@ _ACTOR = "promptshed"
 _UNLIKE_SHARE = 0.05
 
 
-def read_matches(store: Store, *, alike: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Return the fate of each approved domain in the newest run, and the clusters that emerged.
+def read_matches(
+    store: Store, run_id: str | None = None, *, alike: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Return the fate of each approved domain in a run (the newest), and what emerged there.
 
     Parameters
     ----------
     alike
-        What `read_overlaps` gives for the newest run, where it is known already.
+        What `read_overlaps` gives for the run, where it is known already.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def read_matches(store: Store, *, alike: pl.DataFrame | None = None) -> pl.DataF
     with store.reading():
         if store.count(RUNS) == 0:
             return pl.DataFrame(schema=MATCHES)
-        run_id = latest_run(store)
+        run_id = run_id or latest_run(store)
         domains = domains_now(store.read(DOMAIN_EVENTS)).filter(status=APPROVED)
         clusters = store.read(CLUSTERS, run_id=run_id).select("cluster_id")
         if domains.is_empty() or clusters.is_empty():

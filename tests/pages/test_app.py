@@ -16,7 +16,7 @@ from pages.ui import format as text
 from pipeline.config import Policy
 from pipeline.flows.tables import build_table, publish_table
 from pipeline.store import Store
-from profiles.tables import PROMPTS
+from profiles.tables import OUTCOMES, PROMPTS
 from tests.conftest import HOSTILE, N_PROMPTS, N_WAITING, STAGES, WAITING_TOPIC, WordEncoder
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ def started(store: Path, monkeypatch) -> AppTest:
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=_TIMEOUT_S).run()
 
 
-def opened(page: str, store: Path, monkeypatch, **query: str) -> AppTest:
+def opened(page: str, store: Path, monkeypatch, /, **query: str) -> AppTest:
     app = started(store, monkeypatch)
     app.switch_page(f"pages/{page}.py")
     for name, value in query.items():
@@ -66,9 +66,9 @@ def test_every_page_opens_on_a_filled_store(tiny_store, monkeypatch):
     for page, app in visited(tiny_store.path, monkeypatch):
         assert app.title[0].value == PAGES[page]
         shown = [element.value for element in app.sidebar.text]
-        assert shown[0] == "published.duckdb"
-        assert f"{N_PROMPTS} prompts" in shown[1]
-        assert shown[2].startswith("version 2")
+        assert app.sidebar.selectbox[0].value == "published.duckdb"
+        assert f"{N_PROMPTS} prompts" in shown[0]
+        assert shown[1].startswith("version 2")
 
 
 def test_every_page_says_what_to_do_without_a_store(tmp_path, monkeypatch):
@@ -171,7 +171,7 @@ def test_the_policy_page_compares_versions(tiny_store, monkeypatch):
     app = opened("policy", tiny_store.path, monkeypatch, view="Versions")
     versions = app.dataframe[0].value
     assert versions["Version"].to_list() == [2, 1]
-    assert [box.value for box in app.selectbox] == [1, 2]
+    assert [box.value for box in app.main.selectbox] == [1, 2]
     assert set(app.dataframe[1].value["Change"]) == {"changed"}
 
 
@@ -225,3 +225,18 @@ print([name for name in heavy if name in sys.modules])
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_overview_says_what_the_log_did(tiny_store, tmp_path, monkeypatch):
+    """A row beside the table where one model answered each prompt; else why there is none."""
+    path = Path(shutil.copy(tiny_store.path, tmp_path / "logged.duckdb"))
+    app = opened("overview", path, monkeypatch)
+    assert "current, as logged" not in app.dataframe[0].value["For every prompt"].to_list()
+    assert "is not known" in app.main.caption[-1].value
+    logged = {"model_id": "small/two", "quality": 0.5, "cost_usd": 0.002}
+    rows = [logged | {"prompt_id": f"n{n}", "request_id": f"n{n}"} for n in range(N_PROMPTS + 1)]
+    Store(path=path).append((OUTCOMES, pl.DataFrame(rows, schema=dict(OUTCOMES.schema))))
+    app = opened("overview", path, monkeypatch)
+    row = app.dataframe[0].value.set_index("For every prompt").loc["current, as logged"]
+    assert (row["Quality"], row["$ per 1,000"]) == pytest.approx((0.5, 2.0))
+    assert f"{N_PROMPTS + 1} prompts that one model" in app.main.caption[-1].value

@@ -10,8 +10,9 @@ from pages.ui import charts, cloud, figures
 from pages.ui.colours import NEUTRAL, PALETTE, model_colours
 from pipeline.atlas import NO_DOMAIN, UNCLUSTERED
 from pipeline.expected import THIS_TABLE, expect
+from pipeline.flows.looking_back import look_back_on
 from pipeline.taxonomy import domains_now
-from profiles.grid import profile_grid
+from profiles.grid import profile_grid, with_regret
 from profiles.tables import DOMAIN_EVENTS, PROFILE_CELLS, ROUTING_TABLES
 from tests.conftest import HOSTILE
 
@@ -103,15 +104,15 @@ def test_the_map_by_model_uses_the_models_colours():
 @pytest.mark.parametrize("measure", figures.MEASURES.values(), ids=list(figures.MEASURES))
 def test_the_heat_map_writes_every_cell(measure, tiny_store):
     """Each measure has a value or a dash in each cell, and few outcomes are hatched."""
-    grid = tiny_grid(tiny_store)
+    grid = with_regret(tiny_grid(tiny_store), look_back_on(tiny_store, 2).models)
     figure = figures.heat_map(grid, measure)
     heat, hatch, _ = figure.data
     assert np.array(heat.text).shape == (grid["element"].n_unique(), 3)
-    assert len(hatch.x) == grid["is_few"].sum()
+    assert len(hatch.x) == grid[measure.few].sum()
     unknown = grid[measure.column].null_count()
     assert sum(note.text == "–" for note in figure.layout.annotations) == unknown
     models_without = {"cost_usd": 1, "latency_p50_s": 2}.get(measure.column, 0)
-    assert unknown == grid.height // 3 * models_without
+    assert measure.column == "regret" or unknown == grid.height // 3 * models_without
 
 
 def test_differences_are_coloured_around_zero(tiny_store):
@@ -131,7 +132,7 @@ def test_the_heat_map_escapes_names_everywhere(tiny_store):
 
 
 def test_a_free_model_costs_nothing_and_is_not_unknown():
-    """A cost of 0 has no logarithm, but it is known: the cell says $0.00."""
+    """A cost of 0 has no logarithm, but it is known: the cell says $0.000."""
     frame = pl.DataFrame(
         {
             "element": ["all", "all"],
@@ -155,7 +156,7 @@ def test_a_free_model_costs_nothing_and_is_not_unknown():
         )
     )
     figure = figures.heat_map(frame, figures.MEASURES["Cost"])
-    assert [note.text for note in figure.layout.annotations] == ["$0.00", "–"]
+    assert [note.text for note in figure.layout.annotations] == ["$0.000", "–"]
 
 
 def test_the_frontier_shows_the_table_and_the_models_with_a_known_cost(tiny_store):

@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import polars as pl
@@ -225,3 +226,72 @@ def test_a_job_is_cancelled_and_goes_on(store, visiting, tmp_path):
     assert len(Path(download.value.path()).read_text(encoding="utf-8").splitlines()) == _N_ROWS
     logs = store.path.with_name(f"{store.path.name}.jobs").glob("*.log")
     assert any("Going on after" in log.read_text(encoding="utf-8") for log in logs)
+
+
+def routed(page: Page, folder: Path, n_rows: int) -> None:
+    """Route a small file on the page, and wait for it."""
+    path = folder / f"few-{folder.name}.jsonl"
+    rows = [{"question": f"translate a letter {n}"} for n in range(n_rows)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    upload(page, path)
+    press(page, "Route it")
+    page.get_by_role("button", name=f"Download {path.name}").wait_for()
+
+
+def answered(archive: Path) -> list[dict[str, object]]:
+    """Return a provider's results to the OpenAI batch files of an archive."""
+    body = {
+        "choices": [{"message": {"content": "Dear Sir"}}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 2},
+    }
+    with zipfile.ZipFile(archive) as files:
+        lines = [
+            json.loads(line)
+            for name in files.namelist()
+            if name.endswith(".jsonl")
+            for line in files.read(name).decode("utf-8").splitlines()
+        ]
+    return [
+        {"custom_id": line["custom_id"], "response": {"status_code": 200, "body": body}}
+        for line in lines
+        if "custom_id" in line
+    ]
+
+
+def test_batch_files_are_written_and_their_results_come_back(visiting, tmp_path):
+    """Both forms, from a routed file to the answers of a provider."""
+    page = visiting("batch-routing")
+    routed(page, tmp_path, 5)
+    page.get_by_text("Batch files", exact=True).click()
+    press(page, "Write batch files")
+    button = page.get_by_role("button", name=re.compile(r"^Download \d+ files? as one")).first
+    button.wait_for()
+    with page.expect_download() as download:
+        button.click()
+    results = tmp_path / "results.jsonl"
+    lines = [json.dumps(result) + "\n" for result in answered(download.value.path())]
+    results.write_text("".join(lines), encoding="utf-8")
+    assert len(lines) == 5
+    page.get_by_text("Results back", exact=True).click()
+    page.locator("input[type=file]").first.set_input_files(results)
+    page.get_by_text("results.jsonl").first.wait_for()
+    press(page, "Merge results")
+    button = page.get_by_role("button", name=re.compile("^Download .*answers")).first
+    button.wait_for()
+    with page.expect_download() as download:
+        button.click()
+    answers = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
+    assert ["Dear Sir" in answer for answer in answers] == [True] * 5
+
+
+def test_a_certificate_that_fails_says_what_it_would_need(store, visiting):
+    """A draft that may not lose a hundredth of a point is not certified by so few prompts."""
+    page = visiting("routing?view=Try+a+policy")
+    limit = page.get_by_role("spinbutton", name=re.compile("^Certify")).first
+    limit.fill("0.1")
+    limit.press("Enter")
+    shows(page, "This policy")
+    press(page, "Save as a draft")
+    shows(page, re.compile("more labelled prompts like these"))
+    told = store.read(ROUTING_TABLES).sort("table_version")["certificate"].drop_nulls()
+    assert json.loads(told[-1])["n_needed"] > 0

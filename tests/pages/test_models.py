@@ -124,3 +124,17 @@ def test_a_figure_of_differences_has_a_line_for_each_domain(tiny_store):
     assert list(figure.data[0].x) == [10.0, -20.0]
     assert list(figure.data[0].error_x.array) == pytest.approx([10.0, 10.0])
     assert "<b>" not in str(figure.layout.yaxis.ticktext)
+
+
+def test_regret_is_shown_where_the_best_model_is_known(tiny_store, monkeypatch):
+    """Every prompt of the tiny store was answered by every model, so all cells have one."""
+    app = opened("models", tiny_store.path, monkeypatch, measure="Regret")
+    assert not app.exception
+    assert "in hindsight" in app.main.caption[0].value
+    assert "Regret" in app.segmented_control[0].options
+
+
+def test_regret_is_not_offered_without_a_table(stages, monkeypatch):
+    """It is known of a table's candidates."""
+    app = opened("models", stages["profiled"], monkeypatch)
+    assert "Regret" not in app.segmented_control[0].options

@@ -1,15 +1,18 @@
 """Deciding in the browser: what the inbox and the domain page write into the store."""
 
+import json
 import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from pages.ui import review
+from pages.ui import review, run_reads
 from pipeline.flows import curation
 from pipeline.flows.curation import approve_clusters
+from pipeline.flows.looking_back import cluster_values
 from pipeline.flows.proposals import read_proposals
+from pipeline.ingest import read_file
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now
 from pipeline.taxonomy_file import taxonomy_text
@@ -165,7 +168,7 @@ def test_the_inbox_says_what_became_of_the_domains(tiny_store, monkeypatch):
 
 def test_what_gains_most_comes_first():
     """A small cluster that gains goes before a large one that does not; unknown counts as 0."""
-    waiting = pl.DataFrame({"cluster_id": [0, 1, 2], "n_prompts": [90, 50, 10]})
+    waiting = pl.DataFrame({"cluster_id": [0, 1, 2], "n_prompts": [90, 50, 10], "run_id": "run"})
     values = pl.DataFrame(
         {"group": [0, 2], "points": [-3.0, 5.0], "total": [-0.4, 0.1]},
         schema_overrides={"group": pl.Int64},
@@ -274,3 +277,32 @@ def test_domains_go_out_and_come_in_as_yaml(store, monkeypatch):
     assert len(app.get("download_button")) == 1
     text = taxonomy_text(store.read(DOMAIN_EVENTS), store.read(MEMBER_SETS))
     assert curation.import_taxonomy(store, text, actor="ana") == []
+
+
+def test_a_decision_leaves_what_it_does_not_change(store, monkeypatch):
+    """The gain of a row is worked out once for a run and a table, whatever is decided."""
+    asked = []
+    monkeypatch.setattr(
+        "pages.ui.run_reads.cluster_values",
+        lambda *given: asked.append(given) or cluster_values(*given),
+    )
+    app = opened("inbox", store.path, monkeypatch)
+    press(app, "Approve")
+    press(app, next(button.label for button in app.button if button.label.startswith("Undo")))
+    assert store.count(DOMAIN_EVENTS) > 2
+    assert len(asked) == 1
+
+
+def test_an_import_is_seen_by_what_a_decision_leaves(store, tmp_path, monkeypatch):
+    """Outcomes of a waiting cluster's prompts are read again once there are more."""
+    monkeypatch.setenv("PROMPTSHED_STORE", str(store.path))
+    before = run_reads.cluster_cells(3)
+    path = tmp_path / "more.jsonl"
+    rows = [
+        {"prompt": f"{WAITING_TOPIC} {copy}", "model": "new/one", "quality": 1.0}
+        for copy in range(1, N_WAITING)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    store.append(*read_file(str(path)).tables())
+    after = run_reads.cluster_cells(3)
+    assert set(after["model_id"]) - set(before["model_id"]) == {"new/one"}

@@ -5,14 +5,16 @@ import shutil
 import polars as pl
 import pytest
 
-from pages.ui import selection
+from pages.ui import searching, selection
 from pipeline.flows.curation import approve_prompts
+from pipeline.flows.warm_encoder import WarmEncoder
 from pipeline.store import Store
 from profiles.errors import UsageError
-from profiles.tables import MEMBER_SETS, PROMPTS
+from profiles.tables import MEMBER_SETS, PROMPTS, RUNS
 from tests.conftest import N_NOISE, N_WAITING, TOPICS
 from tests.pages.test_app import opened
 from tests.pages.test_review import newest, press, typed
+from tests.pipeline.flows.test_searching import WORDS
 
 POINTS = pl.DataFrame({"x": [1.0, 5.0, 9.0], "y": [1.0, 5.0, 9.0]})
 BOX = {"x": [0.0, 6.0], "y": [6.0, 0.0]}
@@ -40,7 +42,7 @@ def test_the_download_guards_against_formulas(tiny_store, monkeypatch):
     from pages.ui import map_reads
 
     chosen = map_reads.map_points().filter(cluster="unclustered")
-    lines = selection.as_csv(chosen).splitlines()
+    lines = selection.as_csv(tiny_store, chosen).splitlines()
     assert lines[0] == "prompt_id,domain,cluster,text"
     assert len(lines) == N_NOISE + 1
     assert all(",'=noise" in line for line in lines[1:])
@@ -103,3 +105,28 @@ def test_one_prompt_is_no_domain(store):
     [first, *_] = store.read(PROMPTS)["prompt_id"]
     with pytest.raises(UsageError, match="at least two prompts"):
         approve_prompts(store, [first], "alone", actor="ana")
+
+
+def test_prompts_are_found_by_meaning(tiny_store, monkeypatch):
+    """The nearest come first with their likeness, also where no prompt holds the words."""
+    encoder = WarmEncoder(command=WORDS)
+    monkeypatch.setattr("pages.ui.map_reads._encoder", lambda: encoder)
+    query = {"words": "numbers two sum", "search-by": "Meaning"}
+    rows = opened("prompt_map", tiny_store.path, monkeypatch, **query).dataframe[0].value
+    encoder.close()
+    assert len(rows) == searching.MOST_NEAR
+    assert rows["Prompt"].str.contains("sum two numbers").to_list()[:20] == [True] * 20
+    likeness = rows["Likeness"].to_list()
+    assert likeness == sorted(likeness, reverse=True)
+
+
+def test_a_run_of_another_encoder_is_not_searched_by_this_one(store, monkeypatch):
+    """Vectors of two encoders never mix; the page says what to do."""
+    store.upsert((RUNS, store.read(RUNS).with_columns(encoder_id=pl.lit("other"))))
+    encoder = WarmEncoder(command=WORDS)
+    monkeypatch.setattr("pages.ui.map_reads._encoder", lambda: encoder)
+    query = {"words": "numbers", "search-by": "Meaning"}
+    app = opened("prompt_map", store.path, monkeypatch, **query)
+    encoder.close()
+    assert "promptshed search WORDS" in app.error[0].value
+    assert app.dataframe.len == 0

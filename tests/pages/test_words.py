@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.ui import curated, finding
+from pages.ui import columns, curated, finding
 from pages.ui import format as text
 from tests.conftest import HOSTILE
 from tests.pipeline.test_expected import example
@@ -45,7 +45,7 @@ def test_a_share_is_only_nothing_or_all_when_it_is(value):
 def test_tiny_costs_keep_two_digits():
     """A thousandth of a cent for a thousand prompts is still a number."""
     assert text.dollars_per_1000(1.234e-8) == "$0.000012"
-    assert text.dollars_per_1000(0.0) == "$0.00"
+    assert text.dollars_per_1000(0.0) == "$0.000"
 
 
 @given(st.text())
@@ -109,13 +109,64 @@ def test_the_catalogue_lists_domains_and_waiting_clusters():
             "n_prompts": pl.Series([5], dtype=pl.UInt32),
             "status": ["approved"],
             "approved_by": ["ann"],
+            "run_id": ["r"],
+            "cluster_id": [0],
             "updated_at": pl.Series([None], dtype=pl.Datetime("us", "UTC")),
         }
     )
-    waiting = pl.DataFrame({"cluster_id": [3], "name": ["three"], "n_prompts": [9]})
+    waiting = pl.DataFrame(
+        {"run_id": "r", "cluster_id": [3, 4], "name": ["three", "four"], "n_prompts": [9, 5]}
+    )
+    clusters = pl.DataFrame(
+        {
+            "run_id": "r",
+            "cluster_id": [0, 3, 4, 5],
+            "name": ["zero", "three", "four", "five"],
+            "parents": [["one and two", "all"], ["three", "all"], ["wide", "wide"], []],
+        }
+    )
     choices = pl.DataFrame(
         {"domain_id": ["dom-1"], "model_id": ["large"], "quality": [0.9], "cost_usd": [0.002]}
     )
-    listed = curated.catalogue(domains, waiting, choices)
-    assert listed["Key"].to_list() == ["dom-1", "cluster-3"]
-    assert listed["Status"].to_list() == ["approved", "waiting"]
+    listed = curated.catalogue(domains, waiting, choices, clusters)
+    assert listed["Key"].to_list() == ["dom-1", "cluster-3", "cluster-4"]
+    assert listed["Status"].to_list() == ["approved", "waiting", "waiting"]
+    assert listed["Group"].to_list() == ["all › one and two", "all", "wide"]
+
+
+def test_groups_of_most_prompts_come_first():
+    """Those of one group stand together, the largest of them on top."""
+    names = ["a", "b", "c", "d"]
+    parents = [["small"], ["large"], ["small"], ["large"]]
+    clusters = pl.DataFrame(
+        {"run_id": "r", "cluster_id": range(4), "name": names, "parents": parents}
+    )
+    waiting = clusters.select("run_id", "cluster_id", "name", n_prompts=pl.Series([60, 50, 30, 70]))
+    domains = pl.DataFrame(
+        schema={
+            "domain_id": pl.String,
+            "name": pl.String,
+            "n_prompts": pl.UInt32,
+            "status": pl.String,
+            "run_id": pl.String,
+            "cluster_id": pl.Int64,
+        }
+    )
+    choices = pl.DataFrame(
+        schema={
+            "domain_id": pl.String,
+            "model_id": pl.String,
+            "quality": pl.Float64,
+            "cost_usd": pl.Float64,
+        }
+    )
+    listed = curated.catalogue(domains, waiting, choices, clusters)
+    assert listed["Name"].to_list() == ["d", "b", "a", "c"]
+
+
+def test_costs_of_a_column_have_the_decimals_of_the_cards():
+    """So that a number is the same in both."""
+    amounts = pl.Series([0.00955, 0.015037, 0.0000287])
+    format_ = columns.columns_of(pl.DataFrame({"$ per 1,000": 1000 * amounts}))
+    assert format_["$ per 1,000"]["type_config"]["format"] == "%,.3f"
+    assert [text.dollars_per_1000(cost) for cost in amounts] == ["$9.550", "$15.037", "$0.029"]

@@ -127,3 +127,34 @@ def test_the_safe_choice_is_the_baseline():
     found = found_for([[0, 1]] * 2, [[0, 1]] * 2, [0, 1], [0, 1])
     assert points(found)[TOTAL] == 0.0
     assert found.baseline["points"].to_list() == [100.0]
+
+
+def test_what_each_model_loses_by_hand():
+    """Per prompt the best minus the model's, by the domain that prompts are taken for."""
+    found = found_for(
+        quality=[[0, 1], [1, 0.5], [0.5, 1], [1, 1]],
+        estimates=[[1, 0]] * 4,
+        buckets=[0, 0, 1, 2],
+        approved=[1, 1, 1, 1],
+    )
+    rows = {(row["element"], row["model_id"]): row for row in found.models.to_dicts()}
+    assert {key: (row["n_regret"], row["regret"]) for key, row in rows.items()} == {
+        ("all", "a"): (4, 0.375),
+        ("all", "b"): (4, 0.125),
+        ("d1", "a"): (2, 0.5),
+        ("d1", "b"): (2, 0.25),
+        ("d2", "a"): (1, 0.5),
+        ("d2", "b"): (1, 0.0),
+        ("unassigned", "a"): (1, 0.0),
+        ("unassigned", "b"): (1, 0.0),
+    }
+    assert rows["d2", "a"]["regret_lo"] is None  # one prompt has no spread
+    half = 1.96 * np.std([0, 0.5], ddof=1) / np.sqrt(2)
+    assert rows["d1", "b"]["regret_hi"] == pytest.approx(0.25 + half, abs=1e-4)
+
+
+def test_the_reference_for_everything_loses_what_the_baseline_says():
+    """The two ways to that number agree."""
+    found = found_for([[0, 1], [1, 0], [0, 0.5]], [[1, 0]] * 3, [0, 1, 1], [0, 1, 1])
+    [row] = found.models.filter(element="all", model_id="a").to_dicts()
+    assert 100 * row["regret"] == pytest.approx(found.baseline["points"].item())

@@ -341,3 +341,14 @@ def test_what_duckdb_makes_of_an_interrupt_is_an_interrupt(tmp_path):
     for said, error in (("Query interrupted", KeyboardInterrupt), ("else", RuntimeError)):
         with pytest.raises(error), store._open(read_only=True):
             raise RuntimeError(said)
+
+
+def test_another_file_in_the_place_of_a_store_is_looked_at_again(tmp_path):
+    """What was found of the first one does not hold for it."""
+    store, other = Store(path=tmp_path / "a.duckdb"), tmp_path / "b.duckdb"
+    store.append((PROMPTS, PROMPTS.empty()))
+    assert store.count(PROMPTS) == 0
+    duckdb.connect(other).close()  # noqa: TID251 - a file that is not ours
+    other.replace(store.path)
+    with pytest.raises(StoreError, match="no Promptshed store"):
+        store.count(PROMPTS)

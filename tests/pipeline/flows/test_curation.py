@@ -79,7 +79,7 @@ def test_a_decided_cluster_is_not_decided_again(store):
 
 def test_an_unknown_cluster_is_refused(store):
     """Nothing is approved if one of the clusters is not there."""
-    with pytest.raises(UsageError, match="no cluster 9 in the newest run; it has 0 to 2"):
+    with pytest.raises(UsageError, match="no cluster 9 in this run; it has 0 to 2"):
         approve_clusters(store, [0, 9], actor="ana")
     assert store.count(DOMAIN_EVENTS) == 0
 
