@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -49,6 +50,12 @@ def cpu_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+def peak_mb() -> float:
+    """Return the most memory this process had; `ru_maxrss` would count what started it, too."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 def measure(
     method: Callable[[list[str], np.ndarray, int], np.ndarray],
     texts: list[str],
@@ -64,8 +71,9 @@ def measure(
         labels.append(method(texts, vectors, seed))
         seconds.append(time.perf_counter() - started)
         computed.append(cpu_s() - cpu_before)
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        np.savez(target, labels=np.array(labels), seconds=seconds, cpu_s=computed, peak_mb=peak_mb)
+        np.savez(
+            target, labels=np.array(labels), seconds=seconds, cpu_s=computed, peak_mb=peak_mb()
+        )
 
 
 def main(name: str, source: str, n_seeds: str, target: str) -> None:
