@@ -12,7 +12,7 @@ st.title("Data & runs")
 review.tell_what_was_done()
 progress = run_reads.progress()
 if progress.n_prompts == 0:
-    shell.show_step(next_step(progress))
+    shell.show_step(next_step(progress), is_here=True)
 
 if access.may_decide():
     start.importing()

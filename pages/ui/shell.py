@@ -215,13 +215,13 @@ def number(label: str, value: str, note: str, *, help_: str | None = None) -> No
         st.caption(note)
 
 
-def show_step(step: Step) -> None:
-    """Show one thing to do, where it is done here, and the commands that do it."""
+def show_step(step: Step, *, is_here: bool = False) -> None:
+    """Show one thing to do, where it is done if that is another page, and the commands for it."""
     verbs = [command.split()[1] for command in step.commands]
     place = next((_PLACES[verb] for verb in verbs if verb in _PLACES), None)
     with st.container(border=True, gap="small"):
         st.markdown(f":material/flag: **{step.text}**")
-        if place is not None:
+        if place is not None and not is_here:
             page, label = place
             st.page_link(page, label=label, icon=":material/arrow_forward:", icon_position="right")
         st.caption("Or at a terminal:")
