@@ -168,6 +168,8 @@ def test_a_policy_is_tried_saved_and_published(store, visiting):
     slider.focus()
     for _ in range(30):
         page.keyboard.press("ArrowLeft")
+    Visit(page).settle()  # the slider tells the page a moment later
+    Visit(page).settle()
     shows(page, "This policy")
     press(page, "Save as a draft")
     page.get_by_text(re.compile(r"^Draft \d+")).first.wait_for()
@@ -197,6 +199,7 @@ def test_a_file_is_routed_and_downloaded(visiting, tmp_path):
     press(page, "Route it")
     button = page.get_by_role("button", name="Download asked.jsonl")
     button.wait_for()
+    Visit(page).settle()  # a run that comes meanwhile gives the button another file
     with page.expect_download() as download:
         button.click()
     rows = pl.read_ndjson(download.value.path())
@@ -222,6 +225,7 @@ def test_a_job_is_cancelled_and_goes_on(store, visiting, tmp_path):
     press(page, "Resume")
     button = page.get_by_role("button", name="Download long.jsonl").first
     button.wait_for()
+    Visit(page).settle()
     with page.expect_download() as download:
         button.click()
     assert len(Path(download.value.path()).read_text(encoding="utf-8").splitlines()) == _N_ROWS

@@ -23,7 +23,7 @@ def test_discover_prints_the_sweep(run):
         "chosen",
     ]
     assert re.search(r" [+-]\d+\.\d\d \[[+-]\d+\.\d\d, [+-]\d+\.\d\d\]", out.splitlines()[1])
-    assert "within 0.02 of the least; it has 0.333, the least is 0.333" in err
+    assert "within a tenth of the least; it has 0.333, the least is 0.333" in err
     assert out.count("*") == 1
     assert "3 clusters of 60 prompts, 0 unclustered. Next: promptshed domains list" in err
 
