@@ -171,10 +171,10 @@ def test_a_policy_is_tried_saved_and_published(store, visiting):
     Visit(page).settle()  # the slider tells the page a moment later
     Visit(page).settle()
     shows(page, "This policy")
+    version = int(store.read(ROUTING_TABLES)["table_version"].max()) + 1
     press(page, "Save as a draft")
-    page.get_by_text(re.compile(r"^Draft \d+")).first.wait_for()
+    page.get_by_text(re.compile(rf"^Draft {version}\b")).first.wait_for()
     shows(page, "It chooses differently in")
-    version = int(store.read(ROUTING_TABLES)["table_version"].max())
     page.get_by_role("button", name=re.compile(f"Publish table {version}")).click()
     press(page, "Yes, publish it")
     sidebar = page.get_by_test_id("stSidebar")
