@@ -12,6 +12,8 @@ class ProjectConfig:
 
     variance_share: float = 0.75
     """Neighbours are sought in as few principal components as hold this share of the variance."""
+    least_components: int = 32
+    """But in no fewer: a few tell only the largest topics apart, and then their wordings."""
     n_neighbors: int = 15
     n_components: int = 10
     n_descents: int = 8

@@ -18,7 +18,7 @@ class Nearest:
     """For each prompt, itself and then the most similar others."""
 
     rows: NDArray[np.int32]
-    """Shape (n_prompts, k), most similar first; of equals among them the earlier row is first."""
+    """Shape (n_prompts, k), most similar first, ties by row."""
     distances: NDArray[np.float32]
     """Shape (n_prompts, k): one minus the cosine, at least 0."""
 
@@ -35,8 +35,8 @@ def nearest(vectors: NDArray[np.float32], k: int) -> Nearest:
 
     Notes
     -----
-    Columns are dealt to groups. What is among the k largest of a row is in one of the k groups with
-    the largest maxima, or equals what is there.
+    Columns are dealt to groups. The k largest of a row are in the k groups with the largest maxima,
+    unless another group's maximum equals the k-th of them: such rows are sorted whole.
     """
     n = len(vectors)
     n_groups = max(1, min(n, max(4 * k, n // _MOST_IN_GROUP)))
@@ -56,10 +56,18 @@ def nearest(vectors: NDArray[np.float32], k: int) -> Nearest:
 
 
 def _largest(values: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the columns and values of the k largest of each row; column c is in group c % n."""
+    """Return the columns and values of the k largest of each row, ties by column.
+
+    Column c is at [c // n_groups, c % n_groups].
+    """
     n_rows, size, n_groups = values.shape
-    groups = np.argpartition(values.max(axis=1), -k, axis=1)[:, None, -k:]
+    peaks = values.max(axis=1)
+    groups = np.argpartition(peaks, -k, axis=1)[:, None, -k:]
     columns = (np.arange(size)[:, None] * n_groups + groups).reshape(n_rows, -1)
     among = np.take_along_axis(values, groups, axis=2).reshape(n_rows, -1)
     order = np.lexsort((columns, -among))[:, :k]
-    return np.take_along_axis(columns, order, axis=1), np.take_along_axis(among, order, axis=1)
+    best, least = np.take_along_axis(columns, order, axis=1), among[np.arange(n_rows), order[:, -1]]
+    tied = np.count_nonzero(peaks >= least[:, None], axis=1) > k
+    whole = values.reshape(n_rows, -1)
+    best[tied] = np.argsort(-whole[tied], axis=1, kind="stable")[:, :k]
+    return best, np.take_along_axis(whole, best, axis=1)

@@ -37,7 +37,7 @@ def principal_components(
     vectors
         Shape (n_prompts, n_dims).
     config
-        Its `variance_share` is held by what is kept, its `n_components` is the least kept.
+        Its `variance_share` is held by what is kept, and at least its `least_components` are.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def principal_components(
     model = PCA(svd_solver="covariance_eigh").fit(vectors)
     held = np.cumsum(model.explained_variance_ratio_)
     n_enough = int(np.searchsorted(held, config.variance_share)) + 1
-    found = model.transform(vectors)[:, : max(n_enough, config.n_components)]
+    found = model.transform(vectors)[:, : max(n_enough, config.least_components)]
     length = np.linalg.norm(found, axis=1, keepdims=True)
     return np.asarray(found / np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)
 

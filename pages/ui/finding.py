@@ -107,8 +107,8 @@ def present(found: Present) -> str:
         f"Current is what the log did on {text.counted(found.n_prompts, 'prompt')} that one model "
         f"alone answered ({', '.join(models)}): quality {text.quality(found.quality)} ({sure}, "
         f"n = {text.count(found.n_known)}), "
-        f"{text.dollars_per_1000(found.cost_usd)} per 1,000. What another model would have done "
-        "with them is not known, so no difference is given."
+        f"{text.dollars_per_1000(found.cost_usd)} per 1,000 (n = {text.count(found.n_cost)}). "
+        "What another model would have done with them is not known, so no difference is given."
     )
 
 

@@ -25,6 +25,7 @@ from profiles.tables import (
     CLUSTERS,
     DOMAIN_EVENTS,
     IMPORTS,
+    OUTCOMES,
     PROFILE_CELLS,
     PROFILES,
     PROMPTS,
@@ -44,6 +45,8 @@ _SMALL = (
     TABLE_ENTRIES,
 )  # fmt: skip
 """Tables whose size does not grow with the prompts: they are read together."""
+DataState = tuple[str | int, ...]
+"""The imports of a store, then how many outcomes it has: a batch brings its own bit by bit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,12 +177,12 @@ def key() -> tuple[str, int]:
     return str(here.path), here.modified_ns()
 
 
-def data_key() -> tuple[str, tuple[str, ...]]:
-    """Return the store's path and what was imported: prompts and outcomes change with that alone.
+def data_key() -> tuple[str, DataState]:
+    """Return the store's path and its data's state: prompts and outcomes change with that alone.
 
     The key of reads that a decision must not make anew.
     """
-    return str(store().path), tuple(read(IMPORTS)["import_id"].sort())
+    return str(store().path), (*read(IMPORTS)["import_id"].sort(), _n_outcomes(*key()))
 
 
 # Every other cached function takes the path and the time of the last change: they are its key.
@@ -253,9 +256,14 @@ def _domains(path: str, modified_ns: int) -> pl.DataFrame:
     return folded.sort(["n_prompts", "domain_id"], descending=[True, False])
 
 
+@st.cache_data(max_entries=4, show_spinner=False)
+def _n_outcomes(path: str, modified_ns: int) -> int:
+    return at(path, modified_ns).count(OUTCOMES)
+
+
 @st.cache_data(max_entries=128, show_spinner=False)
-def _texts(path: str, imports: tuple[str, ...], prompt_ids: tuple[str, ...]) -> pl.DataFrame:
-    return at(path, imports).read_among(PROMPTS, "prompt_id", prompt_ids)
+def _texts(path: str, state: DataState, prompt_ids: tuple[str, ...]) -> pl.DataFrame:
+    return at(path, state).read_among(PROMPTS, "prompt_id", prompt_ids)
 
 
 def at(path: str, _state: object) -> Store:

@@ -138,10 +138,8 @@ def _alike(path: str, modified_ns: int, run_id: str) -> pl.DataFrame:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _cluster_cells(
-    path: str, imports: tuple[str, ...], run_id: str, cluster_id: int
-) -> pl.DataFrame:
-    here = reads.at(path, imports)
+def _cluster_cells(path: str, state: reads.DataState, run_id: str, cluster_id: int) -> pl.DataFrame:
+    here = reads.at(path, state)
     members = here.read(MEMBERS, run_id=run_id, cluster_id=cluster_id)
     outcomes = here.read_among(OUTCOMES, "prompt_id", members["prompt_id"].to_list())
     if outcomes.is_empty():

@@ -22,7 +22,7 @@ from pipeline.commands.shared import (
 )
 from pipeline.config import ClusterConfig, DiscoverConfig
 from pipeline.encoders import load_encoder
-from pipeline.flows import curation
+from pipeline.flows import curation, splitting
 from pipeline.flows.encoding import prompt_texts
 from pipeline.flows.identity import read_matches
 from pipeline.flows.proposals import read_proposals
@@ -265,14 +265,14 @@ def split(
     if one_level_down and (prompts is not None or min_cluster_size is not None):
         raise UsageError("--one-level-down goes without --prompts and --min-cluster-size.")
     if one_level_down:
-        found = curation.split_one_level_down(store, domain, actor=actor, reason=reason)
+        found = splitting.split_one_level_down(store, domain, actor=actor, reason=reason)
     elif prompts is not None and name is not None:
         chosen = prompts.read().split()
-        found = curation.split_by_prompts(store, domain, chosen, name, actor=actor, reason=reason)
+        found = splitting.split_by_prompts(store, domain, chosen, name, actor=actor, reason=reason)
     else:
         config = DiscoverConfig(cluster=ClusterConfig(min_cluster_size=min_cluster_size))
         encoder = load_encoder(encoder_name)
-        found = curation.split_by_clusters(
+        found = splitting.split_by_clusters(
             store, domain, encoder, config, actor=actor, reason=reason
         )
     for domain_id in found:

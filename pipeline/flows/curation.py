@@ -2,12 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
 import polars as pl
 
-from pipeline.config import DiscoverConfig
 from pipeline.decisions import (
-    Draft,
     Group,
     Signature,
     approve_groups,
@@ -15,20 +12,16 @@ from pipeline.decisions import (
     draft,
     merge_domains,
     require_status,
-    split_domain,
     undo,
 )
-from pipeline.embed import Encoder
-from pipeline.flows.clock import now
 from pipeline.flows.discovery import latest_run
-from pipeline.flows.encoding import vectors_of
-from pipeline.flows.grouping import cluster_vectors
 from pipeline.flows.proposals import read_proposals
+from pipeline.flows.recording import newest_run, record, sign
 from pipeline.store import Store
 from pipeline.taxonomy import APPROVED, RETIRED, domain_name, domains_now, find_domain, member_set
 from pipeline.taxonomy_file import read_taxonomy
 from profiles.errors import NotReadyError, UsageError
-from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, PROMPTS, RUNS
+from profiles.tables import DOMAIN_EVENTS, MEMBER_SETS, MEMBERS, PROMPTS
 
 
 def approve_clusters(
@@ -72,7 +65,7 @@ def approve_clusters(
         )
         for cluster_id, offered_name in chosen.select("cluster_id", "name").iter_rows()
     ]
-    return _save(store, approve_groups(events, groups, _sign(actor, reason)))
+    return record(store, approve_groups(events, groups, sign(actor, reason)))
 
 
 def approve_prompts(
@@ -99,9 +92,9 @@ def approve_prompts(
     group = Group(
         name=domain_name(name),
         prompt_ids=sorted(set(prompt_ids)),
-        run_id=run_id or _latest_run(store),
+        run_id=run_id or newest_run(store),
     )
-    return _save(store, approve_groups(store.read(DOMAIN_EVENTS), [group], _sign(actor, reason)))[0]
+    return record(store, approve_groups(store.read(DOMAIN_EVENTS), [group], sign(actor, reason)))[0]
 
 
 def reject_cluster(
@@ -113,7 +106,7 @@ def reject_cluster(
     members = store.read(MEMBERS, run_id=run_id, cluster_id=cluster_id)
     set_id, rows = member_set(members["prompt_id"])
     step = {"verb": "reject", "member_set_id": set_id, "run_id": run_id, "cluster_id": cluster_id}
-    _save(store, draft(store.read(DOMAIN_EVENTS), [step], _sign(actor, reason), [rows]))
+    record(store, draft(store.read(DOMAIN_EVENTS), [step], sign(actor, reason), [rows]))
 
 
 def merge_cluster(
@@ -143,13 +136,13 @@ def merge_cluster(
     set_id, rows = member_set({*own, *members})
     step = {"verb": "link", "domain_id": row["domain_id"], "member_set_id": set_id}
     step |= {"run_id": run_id, "cluster_id": cluster_id}
-    return _save(store, draft(events, [step], _sign(actor, reason), [rows]))[0]
+    return record(store, draft(events, [step], sign(actor, reason), [rows]))[0]
 
 
 def rename_domain(store: Store, domain: str, name: str, *, actor: str) -> str:
     """Give a domain another name; its id stays."""
     step = {"verb": "rename", "name": domain_name(name)}
-    return _decide(store, domain, step, _sign(actor))
+    return _decide(store, domain, step, sign(actor))
 
 
 def rename_domains(store: Store, names: Mapping[str, str], *, actor: str) -> list[str]:
@@ -170,7 +163,7 @@ def rename_domains(store: Store, names: Mapping[str, str], *, actor: str) -> lis
         }
         for domain, name in names.items()
     ]
-    return _save(store, draft(events, steps, _sign(actor)))
+    return record(store, draft(events, steps, sign(actor)))
 
 
 def require_as_seen(store: Store, seen: Sequence[Mapping[str, object]]) -> None:
@@ -202,12 +195,12 @@ def require_as_seen(store: Store, seen: Sequence[Mapping[str, object]]) -> None:
 
 def retire_domain(store: Store, domain: str, *, actor: str, reason: str | None) -> str:
     """Take a domain out of use; `restore_domain` brings it back."""
-    return _decide(store, domain, {"verb": "retire"}, _sign(actor, reason), expected=APPROVED)
+    return _decide(store, domain, {"verb": "retire"}, sign(actor, reason), expected=APPROVED)
 
 
 def restore_domain(store: Store, domain: str, *, actor: str) -> str:
     """Bring a retired domain back."""
-    return _decide(store, domain, {"verb": "restore"}, _sign(actor), expected=RETIRED)
+    return _decide(store, domain, {"verb": "restore"}, sign(actor), expected=RETIRED)
 
 
 def merge(
@@ -225,137 +218,19 @@ def merge(
         events,
         store.read(MEMBER_SETS),
         [find_domain(present, domain) for domain in domains],
-        _sign(actor, reason),
+        sign(actor, reason),
         name=None if name is None else domain_name(name),
-        run_id=_latest_run(store),
+        run_id=newest_run(store),
     )
-    return _save(store, drafted)[0]
-
-
-def split_by_prompts(
-    store: Store,
-    domain: str,
-    prompt_ids: Collection[str],
-    name: str,
-    *,
-    actor: str,
-    reason: str | None = None,
-) -> list[str]:
-    """Make a new domain of some prompts of one, which keeps the others.
-
-    Returns
-    -------
-    list
-        The old domain's id, then the new one's.
-    """
-    events = store.read(DOMAIN_EVENTS)
-    row = find_domain(domains_now(events), domain)
-    part = Group(
-        name=domain_name(name),
-        prompt_ids=sorted(set(prompt_ids)),
-        run_id=_latest_run(store),
-    )
-    drafted = split_domain(events, store.read(MEMBER_SETS), row, [part], _sign(actor, reason))
-    return _save(store, drafted)
-
-
-def split_by_clusters(
-    store: Store,
-    domain: str,
-    encoder: Encoder,
-    config: DiscoverConfig,
-    *,
-    actor: str,
-    reason: str | None = None,
-) -> list[str]:
-    """Cluster a domain's own prompts; it keeps the largest group and what is in none.
-
-    Returns
-    -------
-    list
-        The old domain's id, then the new ones', largest first.
-
-    Raises
-    ------
-    UsageError
-        If its prompts form no two groups.
-    """
-    events, sets = store.read(DOMAIN_EVENTS), store.read(MEMBER_SETS)
-    row = find_domain(domains_now(events), domain)
-    require_status(row, APPROVED)
-    ids = sets.filter(member_set_id=row["member_set_id"])["prompt_id"].to_list()
-    text_of = dict(store.read_among(PROMPTS, "prompt_id", ids)["prompt_id", "text"].iter_rows())
-    ids = [prompt_id for prompt_id in ids if prompt_id in text_of]
-    texts = [text_of[prompt_id] for prompt_id in ids]
-    vectors = vectors_of(store, encoder, ids, texts)
-    grouping = cluster_vectors(texts, vectors, config, encode=encoder.encode)
-    found = grouping.clustering.cluster_ids
-    if grouping.clustering.n_clusters < 2:
-        raise UsageError(
-            f"The {len(ids)} prompts of domain {row['domain_id']} form no two groups. Try a "
-            "smaller --min-cluster-size, or choose prompts yourself with --prompts."
-        )
-    run_id = _latest_run(store)
-    parts = [
-        Group(
-            name=label.name,
-            prompt_ids=[ids[member] for member in np.flatnonzero(found == number)],
-            run_id=run_id,
-        )
-        for number, label in enumerate(grouping.labels)
-    ]
-    return _save(store, split_domain(events, sets, row, parts[1:], _sign(actor, reason)))
-
-
-def split_one_level_down(
-    store: Store, domain: str, *, actor: str, reason: str | None = None
-) -> list[str]:
-    """Make a domain of each cluster of the newest run that mostly lies in this domain.
-
-    The domain keeps the largest part, and its prompts that are in no such cluster.
-
-    Returns
-    -------
-    list
-        The old domain's id, then the new ones', largest first.
-
-    Raises
-    ------
-    UsageError
-        If fewer than two clusters mostly lie in it.
-    """
-    events, sets = store.read(DOMAIN_EVENTS), store.read(MEMBER_SETS)
-    row = find_domain(domains_now(events), domain)
-    run_id = latest_run(store)
-    own = sets.filter(member_set_id=row["member_set_id"]).select("prompt_id")
-    parts = (
-        store.read(MEMBERS, run_id=run_id)
-        .join(own, on="prompt_id", how="semi")
-        .group_by("cluster_id")
-        .agg("prompt_id", n_own=pl.len())
-        .join(store.read(CLUSTERS, run_id=run_id), on="cluster_id")
-        .filter(2 * pl.col("n_own") > pl.col("n_prompts"))
-        .sort("n_own", "cluster_id", descending=[True, False])
-    )
-    if parts.height < 2:
-        raise UsageError(
-            f"Of the newest run's clusters, {parts.height} mostly lie in domain "
-            f"{row['domain_id']}; two or more can become domains. Leave --one-level-down out to "
-            "cluster its own prompts."
-        )
-    groups = [
-        Group(name=name, prompt_ids=prompt_ids, run_id=run_id)
-        for name, prompt_ids in parts.select("name", "prompt_id").iter_rows()
-    ]
-    return _save(store, split_domain(events, sets, row, groups[1:], _sign(actor, reason)))
+    return record(store, drafted)[0]
 
 
 def undo_decision(
     store: Store, event_id: int | None = None, *, actor: str, reason: str | None = None
 ) -> int:
     """Take back the newest decision, or the one this event belongs to; returns its first event."""
-    drafted = undo(store.read(DOMAIN_EVENTS), event_id, _sign(actor, reason))
-    _save(store, drafted)
+    drafted = undo(store.read(DOMAIN_EVENTS), event_id, sign(actor, reason))
+    record(store, drafted)
     return int(drafted.events["undoes"][0])
 
 
@@ -364,8 +239,8 @@ def import_taxonomy(
 ) -> list[str]:
     """Bring the domains to what a YAML text says; returns those that were made or changed."""
     events = store.read(DOMAIN_EVENTS)
-    drafted = read_taxonomy(text, events, _sign(actor, reason), overwrite=overwrite)
-    return _save(store, drafted)
+    drafted = read_taxonomy(text, events, sign(actor, reason), overwrite=overwrite)
+    return record(store, drafted)
 
 
 def domains_from_labels(store: Store, *, actor: str, least_prompts: int = 2) -> int:
@@ -385,25 +260,10 @@ def domains_from_labels(store: Store, *, actor: str, least_prompts: int = 2) -> 
     drafted = approve_labels(
         labelled.select("prompt_id", "label"),
         store.read(DOMAIN_EVENTS),
-        _sign(actor, "made of a label"),
+        sign(actor, "made of a label"),
         least_prompts=least_prompts,
     )
-    return len(_save(store, drafted))
-
-
-def _sign(actor: str, reason: str | None = None) -> Signature:
-    return Signature(actor=actor, at=now(), reason=reason)
-
-
-def _latest_run(store: Store) -> str | None:
-    return latest_run(store) if store.count(RUNS) else None
-
-
-def _save(store: Store, drafted: Draft) -> list[str]:
-    """Write a decision in one transaction; returns the domains it is about."""
-    if not drafted.events.is_empty():
-        store.append((MEMBER_SETS, drafted.sets), (DOMAIN_EVENTS, drafted.events))
-    return drafted.domain_ids
+    return len(record(store, drafted))
 
 
 def _decide(
@@ -418,7 +278,7 @@ def _decide(
     row = find_domain(domains_now(events), domain)
     if expected:
         require_status(row, expected)
-    return _save(store, draft(events, [{**step, "domain_id": row["domain_id"]}], signature))[0]
+    return record(store, draft(events, [{**step, "domain_id": row["domain_id"]}], signature))[0]
 
 
 def _named(offered: pl.DataFrame, cluster_ids: list[int]) -> pl.DataFrame:

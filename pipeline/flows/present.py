@@ -22,8 +22,10 @@ class Present:
     """Mean over them; null where none is known, as every number here."""
     quality_lo: float | None
     quality_hi: float | None
+    n_cost: int
+    """Requests of the first kind with a known cost."""
     cost_usd: float | None
-    """Mean of one request."""
+    """Mean over these."""
     shares: pl.DataFrame
     """model_id and its share of the requests in [0, 1], by falling share."""
 
@@ -62,6 +64,7 @@ def read_present(store: Store) -> Present:
         quality=mean,
         quality_lo=None if mean is None or half is None else mean - half,
         quality_hi=None if mean is None or half is None else mean + half,
+        n_cost=int(n_cost),
         cost_usd=cost / n_cost if n_cost else None,
         shares=own.select("model_id", share=pl.col("n_calls") / pl.col("n_calls").sum()).sort(
             ["share", "model_id"], descending=[True, False]

@@ -14,14 +14,16 @@ class Notes:
     )
 
     def add(self, about: object, name: object, value: object) -> None:
-        """Remember a score, in any order."""
+        """Remember a score, in any order; one of nothing is said of no call."""
+        if about is None:
+            return
         self._said[str(about)][str(name)].append(value)
 
     def on(self, *ids: object) -> dict[str, object]:
         """Return every score of what has one of these ids; a later id's wins."""
         found: dict[str, object] = {}
         for about in ids:
-            given = self._said.get(str(about), {})
+            given = {} if about is None else self._said.get(str(about), {})
             found |= {name: _one(values) for name, values in given.items()}
         return found
 

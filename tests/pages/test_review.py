@@ -17,7 +17,7 @@ from pipeline.store import Store
 from pipeline.taxonomy import domains_now
 from pipeline.taxonomy_file import taxonomy_text
 from profiles.errors import UsageError
-from profiles.tables import DOMAIN_EVENTS, MEMBER_SETS
+from profiles.tables import DOMAIN_EVENTS, MEMBER_SETS, OUTCOMES
 from tests.conftest import N_WAITING, TOPICS, WAITING_TOPIC
 from tests.pages.test_app import opened
 
@@ -306,3 +306,22 @@ def test_an_import_is_seen_by_what_a_decision_leaves(store, tmp_path, monkeypatc
     store.append(*read_file(str(path)).tables())
     after = run_reads.cluster_cells(3)
     assert set(after["model_id"]) - set(before["model_id"]) == {"new/one"}
+
+
+def test_the_next_part_of_a_batch_is_seen_by_what_a_decision_leaves(store, tmp_path, monkeypatch):
+    """It comes under the import of the first part, so the imports alone do not tell."""
+    monkeypatch.setenv("PROMPTSHED_STORE", str(store.path))
+    path = tmp_path / "answers.jsonl"
+    rows = [
+        {"prompt": f"{WAITING_TOPIC} {copy}", "model": "batch/one", "quality": 1.0}
+        for copy in range(1, 5)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    tables = read_file(str(path)).tables()
+    seen = []
+    for part in (slice(0, 2), slice(2, 4)):
+        cut = [(t, frame[part] if t.name == OUTCOMES.name else frame) for t, frame in tables]
+        store.append(*cut)
+        cells = run_reads.cluster_cells(3).filter(model_id="batch/one")
+        seen.append(cells["n"].item())
+    assert seen == [2, 4]

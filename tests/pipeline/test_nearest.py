@@ -14,9 +14,15 @@ def unit(rows):
 
 def test_neighbours_by_hand():
     """Each prompt is its own nearest; then by cosine, and of equals the earlier row."""
-    found = nearest(unit([[1, 0], [1, 1], [0, 1], [1, 0]]), 4)
-    assert found.rows.tolist() == [[0, 3, 1, 2], [1, 0, 2, 3], [2, 1, 0, 3], [3, 0, 1, 2]]
-    assert found.distances[0] == pytest.approx([0.0, 0.0, 1.0 - np.sqrt(0.5), 1.0], abs=1e-6)
+    found = nearest(unit([[1, 0], [1, 1], [0, 1], [1, 0]]), 3)
+    assert found.rows.tolist() == [[0, 3, 1], [1, 0, 2], [2, 1, 0], [3, 0, 1]]
+    assert found.distances[0] == pytest.approx([0.0, 0.0, 1.0 - np.sqrt(0.5)], abs=1e-6)
+
+
+def test_of_many_equals_the_earliest_rows_are_nearest():
+    """Also where they are in more groups of columns than there are neighbours to find."""
+    rows = nearest(unit([[1, 2]] * 90), 3).rows
+    assert rows.tolist() == [[0, 1, 2], [1, 0, 2], *([n, 0, 1] for n in range(2, 90))]
 
 
 def test_no_prompt_and_one():

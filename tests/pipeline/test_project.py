@@ -75,7 +75,7 @@ def test_what_is_clustered_is_the_mean_of_its_descents():
 def test_principal_components_by_hand():
     """What all rows share goes, then the direction of little variance; the rest has length 1."""
     rows = [[5, 2, 0.1], [5, -2, 0.1], [5, 4, -0.1], [5, -4, -0.1]]
-    found = principal_components(np.array(rows, np.float32), ProjectConfig(n_components=1))
+    found = principal_components(np.array(rows, np.float32), ProjectConfig(least_components=1))
     assert found.shape == (4, 1)
     assert (found[:, 0] * found[0, 0]).tolist() == pytest.approx([1.0, -1.0, 1.0, -1.0])
 
@@ -90,7 +90,7 @@ def test_without_variance_rows_stay_as_they_are(n_rows):
 def test_a_row_at_the_mean_is_zero():
     """It has no direction, and is nobody's neighbour before it is its own."""
     rows = np.array([[1, 0], [-1, 0], [0, 0], [3, 0], [-3, 0]], np.float32)
-    found = principal_components(rows, ProjectConfig(n_components=1))
+    found = principal_components(rows, ProjectConfig(least_components=1))
     assert found[2].tolist() == [0.0]
     assert neighbours_of(rows, ProjectConfig()).rows[2, 0] == 2
 
