@@ -16,6 +16,7 @@ from pipeline.flows.encoding import prompt_texts
 from pipeline.flows.searching import nearest_prompts
 from pipeline.label import quote
 from pipeline.store import Store
+from profiles.errors import UsageError
 
 
 @click.command("search")
@@ -28,8 +29,11 @@ def search_command(
     words: tuple[str, ...], most: int, store: Store, encoder_name: str, *, as_json: bool
 ) -> None:
     """Find the prompts nearest in meaning to WORDS, by the vectors that discovery has made."""
+    asked = " ".join(words)
+    if not asked.strip():
+        raise UsageError("Expected words to search for, found none but white space.")
     encoder = load_encoder(encoder_name)
-    [vector] = encoder.encode([" ".join(words)])
+    [vector] = encoder.encode([asked])
     found = nearest_prompts(store, encoder.encoder_id, vector, most)
     texts = prompt_texts(store, found["prompt_id"].to_list())
     if as_json:

@@ -21,3 +21,11 @@ def test_a_search_before_discovery_names_the_next_step(run):
     code, _, err = run("search", "anything")
     assert code == 1
     assert "promptshed discover" in err
+
+
+def test_a_search_for_nothing_is_refused(run):
+    """White space has no meaning that a prompt could be near to."""
+    run("discover")
+    code, out, err = run("search", " ", "")
+    assert (code, out) == (2, "")
+    assert "Expected words" in err
