@@ -1,6 +1,7 @@
 """`promptshed domains …`: what there is, and every decision about it."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,6 +24,7 @@ from pipeline.commands.shared import (
 from pipeline.config import ClusterConfig, DiscoverConfig
 from pipeline.encoders import load_encoder
 from pipeline.flows import curation, splitting
+from pipeline.flows.discovery import known_run
 from pipeline.flows.encoding import prompt_texts
 from pipeline.flows.identity import read_matches
 from pipeline.flows.proposals import read_proposals
@@ -34,15 +36,33 @@ from profiles.errors import UsageError
 from profiles.tables import CLUSTERS, DOMAIN_EVENTS, MEMBER_SETS, RUNS
 
 
+def _run_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --run: the id of a run of the store, or None."""
+
+    @functools.wraps(command)
+    def run(*, store: Store, run_id: str | None, **options: object) -> None:
+        known = None if run_id is None else known_run(store, run_id)
+        command(store=store, run_id=known, **options)
+
+    option = click.option(
+        "--run",
+        "run_id",
+        metavar="RUN",
+        help="The run whose clusters are meant; the newest by default.",
+    )
+    return option(run)
+
+
 @click.group("domains")
 def domains_group() -> None:
     """List the domains and decide about them: every decision is kept and can be taken back."""
 
 
 @domains_group.command("list")
+@_run_option
 @store_option
 @json_option
-def list_domains(store: Store, *, as_json: bool) -> None:
+def list_domains(store: Store, run_id: str | None, *, as_json: bool) -> None:
     """List the approved domains and the clusters that wait for a decision."""
     domains = domains_now(store.read(DOMAIN_EVENTS))
     sets = store.read(MEMBER_SETS).group_by("member_set_id").len("n_prompts")
@@ -55,9 +75,9 @@ def list_domains(store: Store, *, as_json: bool) -> None:
         .sort("n_prompts", descending=True)
     )
     has_run = store.count(RUNS) > 0
-    clusters = read_proposals(store).to_dicts() if has_run else []
+    clusters = read_proposals(store, run_id).to_dicts() if has_run else []
     waiting = [row for row in clusters if row["status"] == "waiting"]
-    matches = read_matches(store)
+    matches = read_matches(store, run_id)
     if as_json:
         print_json(
             {"domains": domains.to_dicts(), "waiting": waiting, "matches": matches.to_dicts()}
@@ -83,11 +103,17 @@ def list_domains(store: Store, *, as_json: bool) -> None:
 
 @domains_group.command("show")
 @click.argument("domain")
+@_run_option
 @store_option
 @json_option
-def show_domain(domain: str, store: Store, *, as_json: bool) -> None:
+def show_domain(domain: str, store: Store, run_id: str | None, *, as_json: bool) -> None:
     """Show a domain (id or name), or a cluster (number): phrases, typical and border prompts."""
-    facts = _cluster_facts(store, int(domain)) if domain.isdigit() else _domain_facts(store, domain)
+    is_cluster = domain.isdigit()
+    if run_id and not is_cluster:
+        raise UsageError("--run goes with the number of a cluster.")
+    facts = (
+        _cluster_facts(store, int(domain), run_id) if is_cluster else _domain_facts(store, domain)
+    )
     shown = {key: facts[key] for key in facts if not key.endswith("prompt_ids")}
     prompts = {
         part: prompt_texts(store, facts[f"{key}_prompt_ids"])
@@ -110,8 +136,8 @@ def _group(cluster: Mapping[str, Any]) -> str | None:
     return None if group == cluster["name"] else group
 
 
-def _cluster_facts(store: Store, cluster_id: int) -> dict[str, Any]:
-    found = read_proposals(store).filter(cluster_id=cluster_id).to_dicts()
+def _cluster_facts(store: Store, cluster_id: int, run_id: str | None) -> dict[str, Any]:
+    found = read_proposals(store, run_id).filter(cluster_id=cluster_id).to_dicts()
     if not found:
         raise UsageError(f"There is no cluster {cluster_id}. See `promptshed domains list`.")
     return found[0]
@@ -139,6 +165,7 @@ def _domain_facts(store: Store, domain: str) -> dict[str, Any]:
 @click.option("--into", metavar="DOMAIN", help="Give the clusters to this domain instead.")
 @click.option("--reason")
 @actor_option
+@_run_option
 @store_option
 def approve(
     clusters: tuple[int, ...],
@@ -147,10 +174,11 @@ def approve(
     reason: str | None,
     actor: str,
     store: Store,
+    run_id: str | None,
     *,
     approve_all: bool,
 ) -> None:
-    """Make permanent domains of clusters of the newest run."""
+    """Make permanent domains of clusters."""
     if approve_all == bool(clusters):
         raise UsageError("Name the clusters to approve, or give --all; not both.")
     if name and len(clusters) != 1:
@@ -160,10 +188,14 @@ def approve(
     chosen = None if approve_all else list(clusters)
     if into:
         for cluster in clusters:
-            click.echo(curation.merge_cluster(store, cluster, into, actor=actor, reason=reason))
+            click.echo(
+                curation.merge_cluster(
+                    store, cluster, into, actor=actor, reason=reason, run_id=run_id
+                )
+            )
         return
     for domain_id in curation.approve_clusters(
-        store, chosen, actor=actor, name=name, reason=reason
+        store, chosen, actor=actor, name=name, reason=reason, run_id=run_id
     ):
         click.echo(domain_id)
 
@@ -172,10 +204,11 @@ def approve(
 @click.argument("cluster", type=int)
 @click.option("--reason")
 @actor_option
+@_run_option
 @store_option
-def reject(cluster: int, reason: str | None, actor: str, store: Store) -> None:
+def reject(cluster: int, reason: str | None, actor: str, store: Store, run_id: str | None) -> None:
     """Remember that a cluster is no domain."""
-    curation.reject_cluster(store, cluster, actor=actor, reason=reason)
+    curation.reject_cluster(store, cluster, actor=actor, reason=reason, run_id=run_id)
     say(f"Cluster {cluster} is rejected.")
 
 

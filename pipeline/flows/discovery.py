@@ -19,7 +19,7 @@ from pipeline.granularity_value import Gain, routing_gains
 from pipeline.namer import name_groups
 from pipeline.split import fold_numbers
 from pipeline.store import Store
-from profiles.errors import NotReadyError
+from profiles.errors import NotReadyError, UsageError
 from profiles.outcomes import complete_case, outcome_matrix
 from profiles.tables import CLUSTERS, MEMBERS, OUTCOMES, PROMPTS, RUNS
 
@@ -115,6 +115,21 @@ def latest_run(store: Store) -> str:
     if runs.is_empty():
         raise NotReadyError("Nothing was discovered yet. Run `promptshed discover` first.")
     return str(runs.sort("asked_at")["run_id"][-1])
+
+
+def known_run(store: Store, run_id: str) -> str:
+    """Return the id of a run that was asked for by it.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that id.
+    """
+    known = store.read(RUNS).sort("asked_at", descending=True)["run_id"].to_list()
+    if run_id not in known:
+        listed = ", ".join(known[:5]) or "none yet"
+        raise UsageError(f"There is no run {run_id!r}. The newest runs: {listed}.")
+    return run_id
 
 
 def sweep(store: Store, encoder: Encoder, config: DiscoverConfig) -> list[dict[str, object]]:

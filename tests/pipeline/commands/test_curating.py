@@ -70,6 +70,41 @@ def test_a_cluster_may_be_rejected(run, tmp_path):
     assert Store(path=tmp_path / "store.duckdb").read(DOMAIN_EVENTS)["verb"].to_list() == ["reject"]
 
 
+def test_a_cluster_of_an_earlier_run_can_be_meant(run):
+    """--run says whose number it is: by it a cluster is shown, approved and rejected."""
+    run("discover")
+    earlier = json.loads(run("domains", "list", "--json")[1])["waiting"]
+    run("discover", "--min-cluster-size", 18, "--seed", 5)
+    newest = json.loads(run("domains", "list", "--json")[1])["waiting"]
+    first = earlier[0]["run_id"]
+    assert newest[0]["run_id"] != first
+    listed = json.loads(run("domains", "list", "--run", first, "--json")[1])["waiting"]
+    assert listed == earlier
+    shown = json.loads(run("domains", "show", "0", "--run", first, "--json")[1])
+    assert shown["run_id"] == first
+    domain_id = run("domains", "approve", "0", "--run", first)[1].strip()
+    assert run("domains", "approve", "1", "--into", domain_id, "--run", first)[0] == 0
+    assert run("domains", "reject", "2", "--run", first)[0] == 0
+    events = json.loads(run("domains", "history", "--json")[1])
+    assert [event["verb"] for event in events] == ["approve", "link", "reject"]
+    assert [event["cluster_id"] for event in events] == [0, 1, 2]
+    decided = json.loads(run("domains", "list", "--run", first, "--json")[1])
+    assert decided["waiting"] == []
+    assert decided["domains"][0]["run_id"] == first
+
+
+def test_a_run_that_is_not_there_is_told(run):
+    """Its id, those that are there, and that a domain is of no run."""
+    run("discover")
+    known = json.loads(run("domains", "list", "--json")[1])["waiting"][0]["run_id"]
+    code, _, err = run("domains", "approve", "0", "--run", "run-no")
+    assert code == 2
+    assert f"There is no run 'run-no'. The newest runs: {known}." in err
+    code, _, err = run("domains", "show", "some-domain", "--run", known)
+    assert code == 2
+    assert "--run goes with the number of a cluster." in err
+
+
 def test_labels_become_domains(run):
     """Three labels are three domains; with more prompts asked for there is none."""
     assert "0 domains" in run("domains", "from-labels", "--min-prompts", 21)[2]
