@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from pipeline.charset import UTF8
 from pipeline.chunks import Chunk, Reject
 from pipeline.formats import Format, target_format
 from pipeline.mapping import ColumnMapping, detect_prompt
@@ -133,6 +134,7 @@ def route_file(
     decide: Decide,
     *,
     mapping: ColumnMapping | None = None,
+    encoding: str = UTF8,
     chunk_rows: int = CHUNK_ROWS,
     progress: Callable[[int], None] | None = None,
     dry_run: bool = False,
@@ -153,6 +155,8 @@ def route_file(
         Texts to receipts.
     mapping
         Only its prompt is used; without one the prompt is detected.
+    encoding
+        Of a text file; see `pipeline.rows.open_source`. What is written is UTF-8.
     progress
         Called after each chunk with the number of rows done so far.
     dry_run
@@ -175,7 +179,7 @@ def route_file(
     _require_another(source, target)
     resume = keeping.resume if keeping else None
     tally = _Tally.restored(resume.counts) if resume else _Tally()
-    with open_source(source) as opened, ExitStack() as stack:
+    with open_source(source, encoding) as opened, ExitStack() as stack:
         with about_file(source):
             prompt = detect_prompt(opened.columns, given=mapping)
         names = _receipt_names(opened.columns)

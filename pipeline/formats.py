@@ -29,8 +29,6 @@ _REFUSED_MAGIC = (
     (b"%PDF", "a PDF"),
     (b"BZh", "a file compressed with bzip2"),
     (b"\xfd7zXZ", "a file compressed with xz"),
-    (b"\xff\xfe", "text in UTF-16"),
-    (b"\xfe\xff", "text in UTF-16"),
     *((bytes([0x80, protocol]), "a Python pickle") for protocol in range(2, 6)),
 )
 _REFUSED_EXTENSIONS = (".xlsx", ".xls", ".ods", ".pkl", ".pickle", ".feather", ".arrow", ".zip")

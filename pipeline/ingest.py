@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.atomic import replaced_file
+from pipeline.charset import UTF8
 from pipeline.chunks import Chunk, Reject, as_text
 from pipeline.clean import RAW, Cleaned, clean_rows
 from pipeline.csv_text import csv_text, guard_cell
@@ -90,6 +91,7 @@ def read_file(
     path: str | Path,
     *,
     companions: Sequence[str | Path] = (),
+    encoding: str = UTF8,
     origin: Origin = ANY_ORIGIN,
     mapping: ColumnMapping | None = None,
     quality_scale: str = AUTO,
@@ -104,6 +106,8 @@ def read_file(
         CSV, JSON, JSON Lines or Parquet, plain, .gz or .zst; `-` is standard input.
     companions
         Files that complete it, such as the scores of its calls; see `groups_of`.
+    encoding
+        Of text files; see `pipeline.rows.open_source`.
     origin
         Which tool wrote it, and what that tool leaves open.
     mapping
@@ -125,7 +129,7 @@ def read_file(
     """
     prompts = _Prompts()
     with about_file(path), ExitStack() as stack:
-        sources = [stack.enter_context(open_source(each)) for each in (path, *companions)]
+        sources = [stack.enter_context(open_source(each, encoding)) for each in (path, *companions)]
         foreign = None if mapping else open_foreign(sources, origin)
         if foreign:
             resolved, chunks = foreign.mapping(quality_scale), foreign.chunks()
@@ -141,7 +145,7 @@ def read_file(
     told = foreign.dump(resolved) if foreign else dump_mapping(resolved)
     rejects = _gather_rejects(cleaned.refused, raw.broken, resolved, prompts)
     import_row = {
-        "import_id": _digest(file_digest + told),
+        "import_id": _digest(file_digest + told + ("" if encoding == UTF8 else encoding)),
         "file_digest": file_digest,
         "file_name": " + ".join(Path(source.name).name for source in sources),
         "imported_at": imported_at or dt.datetime.now(dt.UTC),
@@ -156,7 +160,9 @@ def read_file(
     return replace(ingest, described=(*described, *doubted))
 
 
-def groups_of(paths: Sequence[str], origin: Origin = ANY_ORIGIN) -> list[tuple[str, ...]]:
+def groups_of(
+    paths: Sequence[str], origin: Origin = ANY_ORIGIN, encoding: str = UTF8
+) -> list[tuple[str, ...]]:
     """Return which files are to be read together, by the first file of each group.
 
     Files of one format whose records complete each other, such as calls and their scores, are one
@@ -165,12 +171,13 @@ def groups_of(paths: Sequence[str], origin: Origin = ANY_ORIGIN) -> list[tuple[s
     groups: dict[str, list[str]] = {}
     for path in paths:
         alone = len(paths) == 1 or path == STDIN
-        groups.setdefault(path if alone else _joined_format(path, origin) or path, []).append(path)
+        joined = None if alone else _joined_format(path, origin, encoding)
+        groups.setdefault(joined or path, []).append(path)
     return [tuple(group) for group in groups.values()]
 
 
-def _joined_format(path: str, origin: Origin) -> str | None:
-    with about_file(path), open_source(path) as source:
+def _joined_format(path: str, origin: Origin, encoding: str) -> str | None:
+    with about_file(path), open_source(path, encoding) as source:
         reader = find_reader(source, origin)
     return f"\0{reader.name}" if reader and reader.is_joined else None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.charset import UTF8, wide_encoding
 from pipeline.formats import DOCUMENT, PARQUET, codec_of, kind_of
 from pipeline.mapping import detect_prompt
 from pipeline.rows import open_source, read_chunks
@@ -62,6 +63,9 @@ def _beginning(path: Path) -> Iterator[Path]:
         raise InputFileError(
             f"{path}: expected {codec} data, found: {error}. Compress or download it again."
         ) from error
+    if wide_encoding(head, UTF8):
+        yield path
+        return
     kind = kind_of(head, path.name)
     if kind == DOCUMENT and path.stat().st_size > _MOST_DOCUMENT_BYTES:
         raise InputFileError(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
+from pipeline.charset import UTF8
 from pipeline.chunks import Reject
 
 LONGEST_FIELD = 1 << 28  # characters; an unclosed quote must not swallow a whole file
@@ -30,6 +31,7 @@ class Lines:
     """The lines of a text file as strings, remembering those of the record being read."""
 
     stream: Iterator[bytes]
+    encoding: str = UTF8
     n_lines: int = 0
     record: list[str] = field(default_factory=list)
     problem: str | None = None
@@ -44,12 +46,14 @@ class Lines:
         self.n_lines += 1
         self.is_open_ended = not raw.endswith(b"\n")
         try:
-            text = raw.decode()
+            text = raw.decode(self.encoding)
         except UnicodeDecodeError as error:
-            column = len(raw[: error.start].decode()) + 1
-            byte = raw[error.start]
-            self.problem = f"invalid UTF-8: byte 0x{byte:02x} at column {column}"
-            text = raw.decode(errors="backslashreplace")
+            column = len(raw[: error.start].decode(self.encoding)) + 1
+            self.problem = (
+                f"invalid {self.encoding.upper()}: byte 0x{raw[error.start]:02x} at column "
+                f"{column}; --encoding names another one"
+            )
+            text = raw.decode(self.encoding, errors="backslashreplace")
         self.record.append(text)
         return text
 

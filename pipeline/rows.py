@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.archives import read_log
+from pipeline.charset import UTF8, wide_encoding, write_in_utf8
 from pipeline.chunks import Chunk, CsvChunk, JsonChunk, ParquetChunk, Reject
 from pipeline.formats import CSV, DOCUMENT, JSONL, PARQUET, SUPPORTED, codec_of, kind_of
 from pipeline.records import BOM, Lines, Record, csv_records, json_records, read_header
@@ -45,6 +46,8 @@ class Source:
     codec: str | None
     columns: tuple[str, ...]
     """In file order; for JSON Lines the keys of all lines, by first appearance."""
+    encoding: str = UTF8
+    """Of text: one in which a line feed is one byte."""
     delimiter: str = ","
     has_bom: bool = False
     """Of a CSV file: it begins with a byte order mark, by which spreadsheets know UTF-8."""
@@ -62,13 +65,16 @@ def about_file(path: str | Path) -> Iterator[None]:
 
 
 @contextmanager
-def open_source(path: str | Path) -> Iterator[Source]:
+def open_source(path: str | Path, encoding: str = UTF8) -> Iterator[Source]:
     """Find out what kind of file this is and which columns it has.
 
     Parameters
     ----------
     path
         A file, or a pipe (`-` is standard input), which is first copied to a temporary file.
+    encoding
+        Of a text file, as `pipeline.charset.encoding_named` returns it; a byte order mark outdoes
+        it, and Parquet does not need it.
 
     Raises
     ------
@@ -81,11 +87,18 @@ def open_source(path: str | Path) -> Iterator[Source]:
         with local.open("rb") as stream:
             codec = codec_of(stream.read(_HEAD_BYTES))
         log = _log_in(local, name)
-        kind = DOCUMENT if log else kind_of(_head(local, codec, name), name)
+        head = b"" if log else _head(local, codec, name)
+        kind = DOCUMENT if log else kind_of(head, name)
+        if kind != PARQUET and (wide := wide_encoding(head, encoding)):
+            local, codec, encoding = _in_utf8(local, codec, wide, name, Path(folder)), None, UTF8
+            kind = kind_of(_head(local, codec, name), name)
         if kind == DOCUMENT:
-            value = log or _read_document(local, codec, name)
-            kind, codec, local = JSONL, None, _write_lines(value, Path(folder))
-        source = Source(name=name, path=local, kind=kind, codec=codec, columns=())
+            value = log or _read_document(local, codec, encoding, name)
+            kind, codec, encoding = JSONL, None, UTF8
+            local = _write_lines(value, Path(folder))
+        source = Source(
+            name=name, path=local, kind=kind, codec=codec, columns=(), encoding=encoding
+        )
         if kind == PARQUET:
             yield _inspect_parquet(source, Path(folder))
         else:
@@ -167,10 +180,23 @@ def _log_in(path: Path, name: str) -> dict[str, object] | None:
         ) from error
 
 
-def _read_document(path: Path, codec: str | None, name: str) -> object:
+def _in_utf8(path: Path, codec: str | None, encoding: str, name: str, folder: Path) -> Path:
+    target = folder / "utf8"
     with _byte_stream(path, codec) as stream:
         try:
-            return json.load(stream)
+            write_in_utf8(stream, encoding, target)
+        except (UnicodeError, OSError) as error:
+            raise InputFileError(
+                f"{name}: expected text in {encoding.upper()}, found: {error}. Name its encoding "
+                "with --encoding, or save it as CSV (UTF-8) or JSON Lines."
+            ) from error
+    return target
+
+
+def _read_document(path: Path, codec: str | None, encoding: str, name: str) -> object:
+    with _byte_stream(path, codec) as stream:
+        try:
+            return json.loads(stream.read().removeprefix(BOM).decode(encoding))
         except (ValueError, RecursionError, OSError) as error:
             raise InputFileError(
                 f"{name}: expected one JSON document, or one object on each line, found: {error}. "
@@ -218,7 +244,7 @@ def _head(path: Path, codec: str | None, name: str) -> bytes:
 @contextmanager
 def _text_lines(source: Source) -> Iterator[Lines]:
     with _byte_stream(source.path, source.codec) as stream:
-        yield Lines(stream=stream)
+        yield Lines(stream=stream, encoding=source.encoding)
 
 
 def _inspect_csv(source: Source) -> Source:
@@ -233,8 +259,8 @@ def _inspect_csv(source: Source) -> Source:
             ) from error
         if lines.problem:
             raise InputFileError(
-                f"{source.name}: expected text in UTF-8, found in the header {lines.problem}. "
-                "Save the file as CSV (UTF-8) and try again."
+                f"{source.name}: expected text in {source.encoding.upper()}, found in the header "
+                f"{lines.problem}. Or save the file as CSV (UTF-8) and try again."
             )
         with suppress(OSError):  # a cut-off file is reported with its rows
             if next((line for line in lines if line.strip()), None) is None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from pipeline.commands.shared import (
+    charset_option,
     json_option,
     print_json,
     recorded_job,
@@ -33,6 +34,7 @@ from profiles.tables import IMPORTS, OUTCOMES
     show_default=True,
     help="The tool that wrote the file; generic maps columns.",
 )
+@charset_option
 @click.option("--score", help="The score that is the quality, where a tool logs several.")
 @click.option("--model", help="The model, where a tool leaves it to the name of the file.")
 @click.option(
@@ -51,6 +53,7 @@ def import_files(
     quality_scale: str,
     *,
     form: str,
+    encoding: str,
     score: str | None,
     model: str | None,
     known_models_only: bool,
@@ -69,10 +72,12 @@ def import_files(
     given = read_mapping(mapping) if mapping else None
     reports = []
     origin = Origin(form=form, score=score, model=model)
-    for name, *companions in groups_of(files, origin) if given is None else zip(files, strict=True):
+    groups = groups_of(files, origin, encoding) if given is None else zip(files, strict=True)
+    for name, *companions in groups:
         ingest = read_file(
             name,
             companions=companions,
+            encoding=encoding,
             origin=origin,
             mapping=given,
             quality_scale=quality_scale,
@@ -95,9 +100,9 @@ def _save(store: Store, ingest: Ingest, *, replace: bool) -> dict[str, int]:
         return {"prompts": 0, "outcomes": 0, "requests": 0}
     if before and not replace:
         raise UsageError(
-            f"{ingest.import_row['file_name'][0]} was imported before with another mapping or "
-            "quality scale, so its rows would count twice. Import it as before, or give --replace "
-            "to forget what was read then."
+            f"{ingest.import_row['file_name'][0]} was imported before with another mapping, "
+            "quality scale or encoding, so its rows would count twice. Import it as before, or "
+            "give --replace to forget what was read then."
         )
     return store.replace_imports(before, *ingest.tables())
 

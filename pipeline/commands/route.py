@@ -11,6 +11,7 @@ import click
 from pipeline.batch import BatchSummary, Decide, Shard, route_file
 from pipeline.commands.policy import max_shares_of
 from pipeline.commands.shared import (
+    charset_option,
     encoder_option,
     json_option,
     print_json,
@@ -43,6 +44,7 @@ class _Asked:
     source: str
     target: str | None
     mapping: ColumnMapping | None
+    encoding: str
     budget_usd: float | None
     max_shares: tuple[str, ...]
     explore: float
@@ -75,6 +77,7 @@ class _Asked:
             "version of Promptshed": importlib.metadata.version("promptshed"),
             "table version": router.model.table_version,
             "--mapping": str(self.mapping),
+            "--encoding": self.encoding,
             "--budget-usd": self.budget_usd,
             "--max-share": sorted(self.max_shares),
             "--explore": self.explore,
@@ -88,6 +91,7 @@ class _Asked:
 @click.option("-o", "--output", "target", help="Where to write; - is standard output.")
 @click.option("--version", type=int, help="Table version; the current one by default.")
 @click.option("--mapping", help="prompt=COLUMN where it is not detected.")
+@charset_option
 @click.option(
     "--budget-usd",
     type=click.FloatRange(0.0),
@@ -204,6 +208,7 @@ def _run(
             asked.target or STDIN,
             decide,
             mapping=asked.mapping,
+            encoding=asked.encoding,
             progress=progress,
             dry_run=dry_run,
             guard_formulas=not asked.raw_cells,

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import click
 import polars as pl
 
+from pipeline.charset import UTF8, encoding_named
 from pipeline.jobs import recorded, started_by_page
 from pipeline.json_text import finite
 from pipeline.store import DEFAULT_PATH, Store
@@ -40,6 +41,17 @@ def encoder_option(command: _Command) -> _Command:
         default="all-MiniLM-L6-v2",
         show_default=True,
         help="all-MiniLM-L6-v2, or a sentence-transformers folder.",
+    )(command)
+
+
+def charset_option(command: _Command) -> _Command:
+    """Add --encoding, as `pipeline.charset.encoding_named` returns it."""
+    return click.option(
+        "--encoding",
+        default=UTF8,
+        show_default=True,
+        callback=lambda _context, _option, name: encoding_named(name),
+        help="Of text files, such as windows-1252; UTF-16 is known by its byte order mark.",
     )(command)
 
 

@@ -67,3 +67,10 @@ def test_what_cannot_be_read_is_an_error_that_names_the_file(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(InputFileError, match=r"bad\.csv"):
         preview(path, n_rows=5)
+
+
+def test_wide_text_is_previewed(tmp_path):
+    """A file in UTF-16, longer than what is looked at of others."""
+    path = tmp_path / "wide.csv"
+    path.write_bytes(("prompt\n" + "Où ?\n" * 200_000).encode("utf-16"))
+    assert preview(path, n_rows=2).rows == (("Où ?",), ("Où ?",))

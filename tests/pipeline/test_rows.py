@@ -37,10 +37,10 @@ LARGE = parquet(pa.table({"prompt": [f"{number**9:x}" for number in range(50_000
 PACKERS = {"": bytes, ".gz": gzip.compress, ".zst": zstd}
 
 
-def read(path, chunk_rows=100):
+def read(path, chunk_rows=100, encoding="utf-8"):
     """Return the source, [(line, {column: value})] and [(line, reason, row)]."""
     rows, rejects = [], []
-    with open_source(path) as source:
+    with open_source(path, encoding) as source:
         for chunk in read_chunks(source, chunk_rows=chunk_rows):
             columns = [chunk.column(name) for name in source.columns]
             values = [
@@ -139,9 +139,9 @@ def test_a_reject_is_named_by_its_first_line_too(tmp_path):
     [
         (b"1,2,3", "expected 2 fields, found 3"),
         (b"1", "expected 2 fields, found 1"),
-        (b"1,\xc3\xa9\xff", "invalid UTF-8: byte 0xff at column 4"),
+        (b"1,\xc3\xa9\xff", "invalid UTF-8: byte 0xff at column 4; --encoding names another one"),
         (b'1,"a"b', "invalid CSV: ',' expected after '\"'"),
-        (b'1,"\xff"b', "invalid UTF-8: byte 0xff at column 4"),
+        (b'1,"\xff"b', "invalid UTF-8: byte 0xff at column 4; --encoding names another one"),
     ],
 )
 def test_a_broken_csv_row_is_rejected_and_the_next_is_read(tmp_path, line, reason):
@@ -158,7 +158,7 @@ def test_a_broken_csv_row_is_rejected_and_the_next_is_read(tmp_path, line, reaso
         (b"[1]", "expected a JSON object, found an array"),
         (b"null", "expected a JSON object, found null"),
         (b'"x"', "expected a JSON object, found a string"),
-        (b'{"id": "\xff"}', "invalid UTF-8: byte 0xff at column 9"),
+        (b'{"id": "\xff"}', "invalid UTF-8: byte 0xff at column 9; --encoding names another one"),
         (b'{"id": "\\ud83d"}', "invalid Unicode: half of a surrogate pair"),
         (b"[" * 200_000, "invalid JSON: nested too deeply"),
         (b'{"id": ' + b"9" * 5000 + b"}", "invalid JSON: Exceeds the limit"),
@@ -247,7 +247,7 @@ def test_json_columns_are_the_keys_of_all_lines(tmp_path):
         ("in.jsonl", b"x\n", "line 1: invalid JSON"),
         ("in.json", b"[1", "one JSON document, or one object on each line, found"),
         ("in.json", b"[]", "found none that can be read .no rows"),
-        ("in.csv", CSV.decode().encode("utf-16"), "found text in UTF-16"),
+        ("in.csv", CSV.decode().encode("utf-16")[:-1], "text in UTF-16, found: .*truncated data"),
         ("in.xlsx", b"PK\x03\x04...", "found a ZIP archive or a spreadsheet"),
         ("in.csv", b"PK\x03\x04...", "found a ZIP archive or a spreadsheet"),
         ("in.pkl", b"\x80\x04\x95", "found a Python pickle"),
@@ -290,3 +290,39 @@ def test_nul_bytes_are_ordinary_characters(tmp_path):
     ]
     line = json.dumps({"prompt": "a\x00b"}).encode()
     assert read(write(tmp_path, line, "in.jsonl"))[1] == [(1, {"prompt": "a\x00b"})]
+
+
+FRENCH = [{"id": "1", "prompt": "Où est l\u2019œuvre ?"}, {"id": "2", "prompt": "naïve\nça"}]
+FRENCH_CSV = csv_text([["id", "prompt"], *(row.values() for row in FRENCH)])
+FRENCH_JSON = {
+    "in.csv": FRENCH_CSV,
+    "in.jsonl": "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in FRENCH),
+    "in.json": json.dumps(FRENCH, ensure_ascii=False, indent=1),
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16", "utf-16-le", "utf-32"])
+@pytest.mark.parametrize("name", FRENCH_JSON)
+@pytest.mark.parametrize("packing", PACKERS)
+def test_text_in_another_encoding_is_read(tmp_path, encoding, name, packing):
+    """Every kind of text file, plain and compressed, gives the same rows in any encoding."""
+    data = PACKERS[packing](FRENCH_JSON[name].encode(encoding))
+    _, rows, rejects = read(write(tmp_path, data, name + packing), encoding=encoding)
+    assert ([row for _, row in rows], rejects) == (FRENCH, [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_byte_order_mark_tells_the_encoding(tmp_path, encoding):
+    """A spreadsheet's "Unicode text" needs no option; Parquet does not mind one."""
+    _, rows, rejects = read(write(tmp_path, FRENCH_CSV.encode(encoding)))
+    assert ([row for _, row in rows], rejects) == (FRENCH, [])
+    _, rows, _ = read(write(tmp_path, PARQUET, "in.parquet"), encoding="utf-16-le")
+    assert [row["prompt"] for _, row in rows] == ["Hello", "World"]
+
+
+def test_a_byte_that_the_encoding_lacks_is_a_reject(tmp_path):
+    """0x81 is no character of windows-1252: its row is named, and the next one is read."""
+    _, rows, rejects = read(write(tmp_path, b"id,prompt\n1,\xe9\x81\n2,b\n"), encoding="cp1252")
+    assert [row["prompt"] for _, row in rows] == ["b"]
+    reason = "invalid CP1252: byte 0x81 at column 4; --encoding names another one"
+    assert rejects == [(2, reason, "1,é\\x81")]

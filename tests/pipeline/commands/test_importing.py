@@ -168,6 +168,24 @@ def test_a_store_that_is_none_is_refused(capsys, tmp_path):
 FILES = Path(__file__).parents[1] / "readers" / "files"
 
 
+def test_a_file_of_another_encoding_is_imported(run, store, tmp_path):
+    """Without --encoding its rows are rejected and that is told; with it, they replace these."""
+    path = tmp_path / "windows.csv"
+    path.write_bytes("prompt,model,quality\nplain,a,1\ncafé,a,0\n".encode("cp1252"))
+    code, _, err = run(path)
+    assert code == 3
+    assert "line 3, invalid UTF-8: byte 0xe9 at column 4; --encoding names another one" in err
+    code, _, err = run(path, "--encoding", "windows-1252")
+    assert code == 2
+    assert "with another mapping, quality scale or encoding" in err
+    before = set(store.read(PROMPTS)["text"])
+    assert "café" not in before
+    assert run(path, "--encoding", "windows-1252", "--replace")[0] == 0
+    assert set(store.read(PROMPTS)["text"]) - before == {"café"}
+    assert store.read(OUTCOMES).filter(model_id="a").height == 2
+    assert run(path, "--encoding", "klingon")[0] == 2
+
+
 def test_calls_and_their_scores_are_one_import(run, store):
     """Named in one command in any order; the format is told, and what was left out is counted."""
     code, _, err = run(FILES / "langfuse_scores.jsonl", FILES / "langfuse.jsonl")

@@ -55,6 +55,18 @@ def test_rows_that_cannot_be_read_are_3(run, tmp_path):
     assert (tmp_path / "out.csv.rejects.csv").exists()
 
 
+def test_a_file_of_another_encoding_is_routed(run, tmp_path):
+    """What is written is UTF-8; to go on, the encoding has to be the same."""
+    text = "note,prompt\ncafé,Please help with my bill\n"
+    (tmp_path / "in.csv").write_bytes(text.encode("cp1252"))
+    assert run("route", "in.csv", "-o", "out.csv")[0] == 1
+    assert run("route", "in.csv", "-o", "out.csv", "--encoding", "windows-1252")[0] == 0
+    assert "\ncafé,Please help" in (tmp_path / "out.csv").read_text(encoding="utf-8")
+    (tmp_path / "wide.csv").write_bytes(text.encode("utf-16"))
+    assert run("route", "wide.csv", "-o", "wide-out.csv")[0] == 0
+    assert (tmp_path / "wide-out.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()
+
+
 def test_the_prompt_column_may_be_named(run, tmp_path):
     """`--mapping prompt=COLUMN` where no column has a known name."""
     (tmp_path / "in.csv").write_text("a,b\n1,tenant court lease\n")
