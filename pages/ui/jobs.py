@@ -177,12 +177,12 @@ def _panel(
         st.caption("No job was started yet.")
     for job in jobs[:most]:
         with st.container(border=True, gap="small"):
-            _job(job)
+            _job(job, says_what=result is None)
             if result is not None and job.state != RUNNING:
                 result(job)
 
 
-def _job(job: Job) -> None:
+def _job(job: Job, *, says_what: bool) -> None:
     head, stop = st.columns([5, 1])
     head.markdown(f"{_ICONS[job.state]} **{text.as_markdown(job.verb)}** · {job.state}")
     head.caption(f"started {job.started_at.replace('T', ' ').removesuffix('+00:00')} UTC")
@@ -191,6 +191,8 @@ def _job(job: Job) -> None:
     if job.state == RUNNING:
         _progress(job)
     log = log_of(reads.store().path.resolve(), job)
+    if log and says_what and job.state == DONE:
+        st.text(log.splitlines()[-1])
     if log:
         with st.expander("What it printed", expanded=job.state == FAILED):
             st.code(log, language=None, wrap_lines=True)

@@ -19,7 +19,7 @@ from pipeline.flows.proposals import read_proposals
 from pipeline.flows.tables import build_table, publish_table
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now
-from profiles.tables import DOMAIN_EVENTS, ROUTING_TABLES
+from profiles.tables import DOMAIN_EVENTS, PROMPTS, ROUTING_TABLES
 from tests.conftest import N_WAITING, WAITING_TOPIC
 from tests.screenshots import CHROMIUM, FLAGS, Visit, serving
 
@@ -182,6 +182,29 @@ def test_a_policy_is_tried_saved_and_published(store, visiting):
     row = store.read(ROUTING_TABLES, table_version=version).row(0, named=True)
     assert row["published_at"] is not None
     assert row["quality_value_usd"] < 0.5
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=re.compile(rf"\b{re.escape(label)}$")).first.click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def test_columns_of_a_file_are_chosen_and_imported(store, visiting, tmp_path):
+    """Nothing is typed: two boxes are changed, and the command says what was chosen."""
+    rows = [{"question": "Where is it?", "query": "a new question of a file", "who": "small/two"}]
+    path = tmp_path / "odd.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    page = visiting("data-and-runs")
+    page.locator("input[type=file]").first.set_input_files(path)
+    shows(page, "Choose the column with the prompt.")
+    choose(page, "Prompt", "query")
+    choose(page, "Model", "who")
+    Visit(page).settle()
+    press(page, "Import it")
+    shows(page, re.compile("new: 1 prompts"))
+    page.get_by_text("As a command").first.click()
+    shows(page, "prompt=query,model=who")
+    assert store.read(PROMPTS).filter(text="a new question of a file").height == 1
 
 
 def upload(page: Page, path: Path) -> None:
