@@ -17,6 +17,7 @@ from pipeline.encoders import DEFAULT_ENCODER, load_encoder
 from pipeline.flows.curation import undo_decision
 from pipeline.flows.proposals import read_proposals
 from pipeline.flows.tables import build_table, publish_table
+from pipeline.jobs import recorded
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now
 from profiles.tables import DOMAIN_EVENTS, PROMPTS, ROUTING_TABLES
@@ -25,6 +26,7 @@ from tests.screenshots import CHROMIUM, FLAGS, Visit, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.model]
 _PATIENCE_MS = 100_000  # a job loads its encoder first, on a machine that may be busy
+_N_CLICKS = 40
 _N_ROWS = 6_000  # some seconds of routing: long enough to be cancelled in between
 
 
@@ -230,6 +232,22 @@ def test_a_file_is_routed_and_downloaded(visiting, tmp_path):
     assert rows["model"].null_count() == 0
     page.get_by_text("First rows with their receipts").first.click()
     expect(page.get_by_text("Expected cost", exact=True).first).to_be_visible()
+
+
+def test_no_click_on_a_download_is_refused(store, visiting, tmp_path):
+    """Not even while another job runs, whose progress is drawn every second."""
+    page = visiting("batch-routing")
+    routed(page, tmp_path, 3)
+    button = page.get_by_role("button", name="Download few-").first
+    with recorded(store.path, ["route", "other.csv"]) as end:
+        Visit(page).open(page.url)
+        shows(page, re.compile("running$"))
+        for _ in range(_N_CLICKS):  # the browser itself saves ten files in a row at most
+            button.click()
+        page.wait_for_timeout(500)
+        refusals = page.get_by_test_id("stDownloadButtonError")
+        assert refusals.count() == 0, refusals.all_inner_texts()
+        end(0)
 
 
 def test_a_job_is_cancelled_and_goes_on(store, visiting, tmp_path):
