@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+ENCODER_VARIABLE = "PROMPTSHED_ENCODER"
+"""Environment variable that names another one, for the dashboard and the jobs it starts, too."""
 DEFAULT_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _LONGEST_TEXT = 20_000  # characters that are looked at, half of them from each end
 _ENDS = "ends"

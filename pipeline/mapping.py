@@ -6,13 +6,13 @@ Units come from a column's name or from the user, never from its values.
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
 from profiles.errors import UsageError
 
 NO_COLUMN = "-"
-_FIELDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+FIELDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     # field: names in falling order of certainty; those in one group are equally certain
     "prompt": (
         ("prompt", "messages"),
@@ -51,8 +51,9 @@ _FIELDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "propensity": (("propensity",), ("choiceprobability",)),
 }  # fmt: skip
 _STRICT = ("prompt", "quality")  # a wrong guess would do harm, so equals are asked about
-_UNITS = {"latency": ("s", "ms"), "occurred_at": ("s", "ms")}
 _ISO = "iso"
+UNITS: Mapping[str, tuple[str, ...]] = {"latency": ("s", "ms"), "occurred_at": (_ISO, "s", "ms")}
+"""Of the fields that have one; first what is meant where neither name nor user says."""
 _EXAMPLE = "--mapping prompt=COLUMN,model=COLUMN,quality=COLUMN"
 
 
@@ -93,7 +94,7 @@ class ColumnMapping:
     """Models of the wide layout; then `model`, `quality` and `cost_usd` are None."""
 
     def __post_init__(self) -> None:
-        for name, units in (("latency", ("s", "ms")), ("occurred_at", (_ISO, "s", "ms"))):
+        for name, units in UNITS.items():
             if getattr(self, f"{name}_unit") not in units:
                 raise UsageError(
                     f"Expected {name}_unit to be one of {', '.join(units)}, found "
@@ -102,7 +103,7 @@ class ColumnMapping:
 
     def columns(self) -> dict[str, str]:
         """Return the column of each field that has one; wide columns are not among them."""
-        named = {name: getattr(self, name) for name in _FIELDS}
+        named = {name: getattr(self, name) for name in FIELDS}
         return {name: column for name, column in named.items() if column not in (None, NO_COLUMN)}
 
 
@@ -136,21 +137,39 @@ def detect_mapping(
         raise UsageError(
             f"Expected a column with the prompt, found {_list(columns)}. Name it with {_EXAMPLE}."
         )
-    found = replace(given, prompt=prompt)
-    taken = {prompt, *given.columns().values()}
-    free = [name for name in columns if name not in taken]
-    wide = given.wide or (() if _is_long(given, free) else _find_wide(free, sample))
-    skipped = ("model", "quality", "cost_usd") if wide else ()
-    for name in _FIELDS:
-        if getattr(given, name) is None and name != "prompt" and name not in skipped:
-            found = _with_column(found, name, _find(free, name))
-    found = replace(found, wide=wide)
+    found = _complete(replace(given, prompt=prompt), columns, sample, _find)
     if found.columns().keys() >= {"quality"} and "model" not in found.columns():
         raise UsageError(
             f"Column {found.quality!r} looks like quality, but no column names the model among "
             f"{_list(columns)}. Add model=COLUMN to --mapping, or quality=- to ignore it."
         )
     return found
+
+
+def suggest_mapping(
+    columns: Sequence[str], sample: Sequence[Mapping[str, object]]
+) -> ColumnMapping:
+    """Return what `detect_mapping` would find; what it would ask about is left open."""
+    given = ColumnMapping(prompt=_find_certain(columns, "prompt"))
+    return _complete(given, columns, sample, _find_certain)
+
+
+def _complete(
+    given: ColumnMapping,
+    columns: Sequence[str],
+    sample: Sequence[Mapping[str, object]],
+    find: Callable[[Iterable[str], str], str | None],
+) -> ColumnMapping:
+    """Return a mapping with every field but the prompt looked for where it is not named."""
+    taken = set(given.columns().values())
+    free = [name for name in columns if name not in taken]
+    wide = given.wide or (() if _is_long(given, free) else find_wide(free, sample))
+    skipped = ("prompt", "model", "quality", "cost_usd") if wide else ("prompt",)
+    found = given
+    for name in FIELDS:
+        if getattr(given, name) is None and name not in skipped:
+            found = _with_column(found, name, find(free, name))
+    return replace(found, wide=wide)
 
 
 def detect_prompt(columns: Sequence[str], *, given: ColumnMapping | None = None) -> str:
@@ -162,7 +181,7 @@ def detect_prompt(columns: Sequence[str], *, given: ColumnMapping | None = None)
         If no column, or more than one, may be it.
     """
     only = ColumnMapping(prompt=given.prompt if given else None)
-    off = dict.fromkeys((name for name in _FIELDS if name != "prompt"), NO_COLUMN)
+    off = dict.fromkeys((name for name in FIELDS if name != "prompt"), NO_COLUMN)
     return str(detect_mapping(columns, [], given=replace(only, **off)).prompt)
 
 
@@ -204,6 +223,26 @@ def dump_mapping(mapping: ColumnMapping) -> str:
     return json.dumps(kept, ensure_ascii=False, sort_keys=True)
 
 
+def write_mapping(mapping: ColumnMapping) -> str:
+    """Return a mapping as one would give it to `--mapping`; JSON where a name does not allow it."""
+    named = {
+        f"{name}_{getattr(mapping, f'{name}_unit')}" if name in UNITS else name: getattr(
+            mapping, name
+        )
+        for name in FIELDS
+    }
+    written = [f"{name}={column}" for name, column in named.items() if column is not None]
+    for wide in mapping.wide:
+        cost = f":{wide.cost_usd}" if wide.cost_usd else ""
+        written.append(f"wide:{wide.model}={wide.quality}{cost}")
+    text = ",".join(written)
+    try:
+        is_same = parse_mapping(text) == mapping
+    except UsageError:  # a comma or an equals sign in a name
+        is_same = False
+    return text if is_same else dump_mapping(mapping)
+
+
 def describe(mapping: ColumnMapping) -> list[str]:
     """Return one line for each field that was found, to be shown before an import."""
     units = {
@@ -228,16 +267,16 @@ def _add_named(named: dict[str, str], name: str, column: str) -> None:
     """Store one FIELD=COLUMN, splitting the unit off names such as `latency_ms`."""
     settings = {"quality_scale", "latency_unit", "occurred_at_unit"}
     base, _, unit = name.rpartition("_")
-    if unit in _UNITS.get(base, ()):
+    if unit in UNITS.get(base, ()):
         name, named[f"{base}_unit"] = base, unit
     if name in named:
         raise UsageError(f"Expected {name} once in the mapping, found it twice. Remove one.")
-    if name not in _FIELDS and name not in settings:
-        known = [*_FIELDS, "latency_ms", "occurred_at_ms", "quality_scale", "wide:MODEL"]
+    if name not in FIELDS and name not in settings:
+        known = [*FIELDS, "latency_ms", "occurred_at_ms", "quality_scale", "wide:MODEL"]
         raise UsageError(f"Unknown field {name!r} in the mapping; known: {', '.join(known)}.")
     named[name] = column
-    if name in _UNITS and f"{name}_unit" not in named:
-        named.update(_unit_of(name, column))
+    if name in UNITS and f"{name}_unit" not in named:
+        named.update(unit_of(name, column))
 
 
 def _parse_preset(text: str) -> ColumnMapping:
@@ -265,19 +304,28 @@ def _require_known(given: ColumnMapping, columns: Sequence[str]) -> None:
 
 def _find(columns: Iterable[str], name: str) -> str | None:
     """Return the column for a field: the first in the most certain group of names."""
+    found = _candidates(columns, name)
+    if len(found) > 1 and name in _STRICT:
+        raise UsageError(
+            f"Expected one column with the {name}, found {_list(found)}. "
+            f"Choose with --mapping {name}=COLUMN."
+        )
+    return next(iter(found), None)
+
+
+def _find_certain(columns: Iterable[str], name: str) -> str | None:
+    """Return what `_find` returns, and None where it asks."""
+    found = _candidates(columns, name)
+    return None if len(found) > 1 and name in _STRICT else next(iter(found), None)
+
+
+def _candidates(columns: Iterable[str], name: str) -> list[str]:
+    """Return the columns that a field's most certain group of names fits."""
     by_name: dict[str, list[str]] = {}
     for column in columns:
         by_name.setdefault(_plain(column), []).append(column)
-    for group in _FIELDS[name]:
-        found = [column for synonym in group for column in by_name.get(synonym, [])]
-        if len(found) > 1 and name in _STRICT:
-            raise UsageError(
-                f"Expected one column with the {name}, found {_list(found)}. "
-                f"Choose with --mapping {name}=COLUMN."
-            )
-        if found:
-            return found[0]
-    return None
+    groups = ([c for synonym in group for c in by_name.get(synonym, [])] for group in FIELDS[name])
+    return next(filter(None, groups), [])
 
 
 def _plain(column: str) -> str:
@@ -287,11 +335,11 @@ def _plain(column: str) -> str:
 def _with_column(mapping: ColumnMapping, name: str, column: str | None) -> ColumnMapping:
     if column is None:
         return mapping
-    unit = _unit_of(name, column) if name in _UNITS else {}
+    unit = unit_of(name, column) if name in UNITS else {}
     return replace(mapping, **{name: column}, **unit)
 
 
-def _unit_of(name: str, column: str) -> dict[str, str]:
+def unit_of(name: str, column: str) -> dict[str, str]:
     """Return the unit that the column's name states; seconds and ISO 8601 where it is silent."""
     words = re.split(r"[^a-z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", column).lower())
     if {"ms", "millis", "milliseconds", "msec"} & set(words):
@@ -306,7 +354,7 @@ def _is_long(given: ColumnMapping, free: Sequence[str]) -> bool:
     return given.model is not None or given.quality is not None or _find(free, "model") is not None
 
 
-def _find_wide(
+def find_wide(
     columns: Sequence[str], sample: Sequence[Mapping[str, object]]
 ) -> tuple[WideModel, ...]:
     """Return the models `X` with `X|total_cost`, `X_cost` or `cost_X`, or with `quality_X`."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipeline.charset import UTF8, wide_encoding
 from pipeline.formats import DOCUMENT, PARQUET, codec_of, kind_of
 from pipeline.mapping import detect_prompt
+from pipeline.readers.registry import detect
 from pipeline.rows import open_source, read_chunks
 from profiles.errors import InputFileError, UsageError
 
@@ -29,6 +30,8 @@ class Preview:
     """At most as many as were asked for; values as the cells of a CSV file."""
     prompt: str | None
     """The column that holds the prompt; None where it cannot be told by itself."""
+    tool: str | None = None
+    """What the file is if its records are those of a tool that `pipeline.readers` knows."""
 
 
 def preview(path: Path, *, n_rows: int) -> Preview:
@@ -44,11 +47,14 @@ def preview(path: Path, *, n_rows: int) -> Preview:
     with _beginning(path) as beginning, open_source(beginning) as source:
         chunk = next(read_chunks(source, chunk_rows=n_rows))
         rows = tuple(tuple(row) for row in islice(chunk.cells(), n_rows))
+        reader = detect(list(chunk.records()))
     try:
         prompt = detect_prompt(source.columns)
     except UsageError:
         prompt = None
-    return Preview(columns=source.columns, rows=rows, prompt=prompt)
+    return Preview(
+        columns=source.columns, rows=rows, prompt=prompt, tool=reader.title if reader else None
+    )
 
 
 @contextmanager

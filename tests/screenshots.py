@@ -83,13 +83,14 @@ class Visit:
 
 
 @contextlib.contextmanager
-def serving(store: Path) -> Iterator[str]:
-    """Run `promptshed app` on a free port; gives its address."""
+def serving(store: Path, *, port: int = 0, folder: Path = _ROOT) -> Iterator[str]:
+    """Run `promptshed app` in a folder, on a free port if none is named; gives its address."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "pipeline", "app", "--store", str(store), "--port", str(port)]
-    with subprocess.Popen(command, cwd=_ROOT, env=os.environ | {"PYTHONPATH": str(_ROOT)}) as app:
+    env = os.environ | {"PYTHONPATH": str(_ROOT)}
+    with subprocess.Popen(command, cwd=folder, env=env) as app:
         try:
             wait_for(f"http://127.0.0.1:{port}/_stcore/health", app)
             yield f"http://127.0.0.1:{port}"

@@ -6,11 +6,13 @@ from pages.ui import access, jobs
 from pipeline.exports.registry import MUST, PROJECTIONS
 from pipeline.jobs import DONE, Job
 
-_ARTEFACT = "artefact"
-_LOSES_NOTHING = (
-    "Everything that the table says, for a reader in any language; the refinement prompt by prompt "
-    "stays here."
-)
+_WHOLE = {
+    "artefact": "Everything that the table says, for a reader in any language; the refinement "
+    "prompt by prompt stays here.",
+    "onnx": "The artefact and its decisions as a graph for ONNX Runtime, which takes unit vectors; "
+    "the refinement prompt by prompt stays here.",
+}
+"""Formats that decide as the table does, and what they are."""
 _EXAMPLES = {
     "none": "no prompts",
     "redacted": "masked prompts: read them before they leave the house",
@@ -25,7 +27,7 @@ def offer(version: int) -> None:
     more = st.expander("Export for other services", icon=":material/ios_share:")
     with more:
         sides = st.grid(2, min_column_width=260)
-        form = str(sides.selectbox("Format", [_ARTEFACT, *PROJECTIONS], key="export-form"))
+        form = str(sides.selectbox("Format", [*_WHOLE, *PROJECTIONS], key="export-form"))
         projection = PROJECTIONS.get(form)
         rule = projection.exemplars if projection else None
         kinds = list(_EXAMPLES)[1:] if rule == MUST else list(_EXAMPLES) if rule else ["none"]
@@ -37,8 +39,7 @@ def offer(version: int) -> None:
             disabled=len(kinds) == 1,
             help="Some formats know a domain by example prompts; the others hold no prompt.",
         )
-        lost = f"What is lost: {projection.loses}" if projection else _LOSES_NOTHING
-        st.caption(lost)
+        st.caption(f"What is lost: {projection.loses}" if projection else _WHOLE[form])
         if st.button("Write the files"):
             folder = jobs.new_file(f"table-{version}-{form}")
             words = ["export", "--to", form, "--version", str(version), "-o", str(folder)]

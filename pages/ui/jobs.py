@@ -113,6 +113,7 @@ def offer_file(written: Path, *, key: str, label: str = "") -> None:
         written.read_bytes,
         file_name=written.name,
         key=key,
+        on_click="ignore",  # a run that it starts would forget the file before it is fetched
         icon=":material/download:",
     )
 
@@ -130,6 +131,7 @@ def offer_folder(folder: Path, *, key: str) -> None:
         file_name=f"{folder.name}.zip",
         mime="application/zip",
         key=key,
+        on_click="ignore",
         icon=":material/folder_zip:",
     )
 
@@ -152,45 +154,51 @@ def panel(
     """Show the newest jobs of some verbs; polls only while one of them runs.
 
     With a heading of its own it shows nothing where there was none. `result` is called for each job
-    that has ended.
+    that has ended. Only jobs that run are drawn again by the poll: Streamlit forgets what a
+    download button stands for when the button is drawn again, and a click meanwhile is refused.
     """
+    jobs = _jobs(verbs)
     if heading is not None:
-        if not _jobs(verbs):
+        if not jobs:
             return
         st.subheader(heading)
-    is_running = any(job.state == RUNNING for job in _jobs(verbs))
-    poll = st.fragment(_panel, run_every=_POLL_EVERY if is_running else None)
-    poll(verbs, result, most, was_running=is_running)
-
-
-def _panel(
-    verbs: Sequence[str],
-    result: Callable[[Job], None] | None,
-    most: int,
-    *,
-    was_running: bool,
-) -> None:
-    jobs = _jobs(verbs)
-    if was_running and not any(job.state == RUNNING for job in jobs):
-        st.rerun()
+    running = [job for job in jobs if job.state == RUNNING]
+    if running:
+        st.fragment(_running, run_every=_POLL_EVERY)(verbs, tuple(job.job_id for job in running))
     if not jobs:
         st.caption("No job was started yet.")
-    for job in jobs[:most]:
+    ended = [job for job in jobs if job.state != RUNNING]
+    for job in ended[: max(most - len(running), 1)]:
         with st.container(border=True, gap="small"):
-            _job(job)
-            if result is not None and job.state != RUNNING:
+            _job(job, says_what=result is None)
+            if result is not None:
                 result(job)
 
 
-def _job(job: Job) -> None:
-    head, stop = st.columns([5, 1])
-    head.markdown(f"{_ICONS[job.state]} **{text.as_markdown(job.verb)}** · {job.state}")
-    head.caption(f"started {job.started_at.replace('T', ' ').removesuffix('+00:00')} UTC")
-    if job.state == RUNNING and access.may_decide():
-        stop.button("Cancel", key=f"cancel-{job.job_id}", on_click=cancel_job, args=(job,))
+def _running(verbs: Sequence[str], known: Sequence[str]) -> None:
+    """Show the jobs that run; the whole page anew when one of them has ended, or another began."""
+    running = [job for job in _jobs(verbs) if job.state == RUNNING]
+    if [job.job_id for job in running] != list(known):
+        st.rerun()
+    for job in running:
+        with st.container(border=True, gap="small"):
+            _job(job, says_what=False)
+
+
+def _job(job: Job, *, says_what: bool) -> None:
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+    ):
+        with st.container(gap=None, width="content"):
+            st.markdown(f"{_ICONS[job.state]} **{text.as_markdown(job.verb)}** · {job.state}")
+            st.caption(f"started {job.started_at.replace('T', ' ').removesuffix('+00:00')} UTC")
+        if job.state == RUNNING and access.may_decide():
+            st.button("Cancel", key=f"cancel-{job.job_id}", on_click=cancel_job, args=(job,))
     if job.state == RUNNING:
         _progress(job)
     log = log_of(reads.store().path.resolve(), job)
+    if log and says_what and job.state == DONE:
+        st.text(log.splitlines()[-1])
     if log:
         with st.expander("What it printed", expanded=job.state == FAILED):
             st.code(log, language=None, wrap_lines=True)

@@ -55,6 +55,7 @@ def show(chosen: pl.DataFrame) -> None:
         data=lambda: as_csv(store, chosen),
         file_name="selected-prompts.csv",
         mime="text/csv",
+        on_click="ignore",
         icon=":material/download:",
         help="Cells that a spreadsheet would run as a formula get an apostrophe in front.",
     )

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui import format as text
 from pages.ui import jobs, reads, shown
+from pipeline.mapping import ColumnMapping, write_mapping
 from pipeline.preview import Preview, preview
 from profiles.errors import PromptshedError
 from profiles.tables import PROMPTS
@@ -82,7 +83,7 @@ def options(column_name: str | None) -> tuple[str, list[str]]:
         "2 and later have no header in CSV.",
     )
     given = {
-        "--mapping": f"prompt={column_name}" if column_name else None,
+        "--mapping": write_mapping(ColumnMapping(prompt=column_name)) if column_name else None,
         "--budget-usd": None if budget is None else str(budget),
         "--explore": f"{explore:g}%" if explore else None,
         "--shard": shard.strip() or None,

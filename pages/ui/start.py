@@ -5,14 +5,13 @@ from pathlib import Path
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, figures, jobs, run_reads, shown
+from pages.ui import charts, figures, jobs, mapped, run_reads, shown
 from pages.ui import format as text
-from pipeline.mapping import describe, detect_mapping, parse_mapping
 from pipeline.preview import preview
 from pipeline.scale import SCALES
 from profiles.errors import PromptshedError
 
-_N_SHOWN, _LONGEST_CELL = 5, 300
+_N_SHOWN, _N_SAMPLE, _LONGEST_CELL = 5, 100, 300
 
 
 def importing() -> None:
@@ -21,47 +20,45 @@ def importing() -> None:
         "Import", help="Prompts with models, qualities and costs, long or wide; see README."
     )
     path = jobs.choose_file("CSV, JSON Lines or Parquet, also .gz and .zst", key="import")
-    left, right = st.columns(2)
-    mapping = left.text_input(
-        "Mapping (found by itself where it can)", placeholder="prompt=question"
-    )
-    scale = right.selectbox("Quality scale", SCALES)
-    if path is not None:
-        _look_into(path, mapping)
-    options = [*(["--mapping", mapping] if mapping else []), "--quality-scale", scale or SCALES[0]]
+    options = _reading(path) if path else None
     check, bring_in = st.columns(2)
-    if check.button("Check the file", disabled=path is None, width="stretch"):
-        jobs.start("Checking the file", ["import", str(path), *options, "--dry-run"])
-    if bring_in.button("Import it", type="primary", disabled=path is None, width="stretch"):
-        jobs.start("Importing", ["import", str(path), *options])
+    if check.button("Check the file", disabled=options is None, width="stretch"):
+        jobs.start("Checking the file", ["import", str(path), *(options or []), "--dry-run"])
+    if bring_in.button("Import it", type="primary", disabled=options is None, width="stretch"):
+        jobs.start("Importing", ["import", str(path), *(options or [])])
 
 
-def _look_into(path: Path, mapping: str) -> None:
-    """Show how a file begins and how its columns are read, before anything is started."""
+def _reading(path: Path) -> list[str] | None:
+    """Show how a file begins, and let be chosen how it is read; None while that is open."""
     try:
-        found = preview(path, n_rows=_N_SHOWN)
+        found = preview(path, n_rows=_N_SAMPLE)
     except PromptshedError as error:
         st.error(text.as_markdown(str(error)))
-        return
-    rows = [dict(zip(found.columns, row, strict=False)) for row in found.rows]
+        return None
     shown.table(
         pl.DataFrame(
-            [[cell[:_LONGEST_CELL] for cell in row] for row in found.rows],
+            [[cell[:_LONGEST_CELL] for cell in row] for row in found.rows[:_N_SHOWN]],
             schema=dict.fromkeys(found.columns, pl.String),
             orient="row",
         ),
         alt="The first rows of the file",
     )
-    try:
-        given = parse_mapping(mapping) if mapping else None
-        read = describe(detect_mapping(found.columns, rows, given=given))
-    except PromptshedError as error:
-        st.warning(
-            f"Not a plain table: {text.as_markdown(str(error))} If it is the log of a known tool, "
-            "“Check the file” recognises it."
-        )
-        return
-    st.caption("Read as: " + text.as_markdown(" · ".join(read)))
+    options = mapped.options(found, key=str(path))
+    scale = st.selectbox(
+        "Quality is given as",
+        SCALES,
+        format_func=_scale,
+        key=f"scale-{path}",
+        width=260,
+        help="Stored as 0 to 1. “Told by the values” is right for 0 to 1, thumbs and pass or fail.",
+    )
+    return None if options is None else [*options, "--quality-scale", str(scale)]
+
+
+def _scale(name: str) -> str:
+    return {"auto": "told by the values", "pass-fail": "pass or fail"}.get(
+        name, name.replace("-", " to ")
+    )
 
 
 def long_steps(*, has_prompts: bool) -> None:

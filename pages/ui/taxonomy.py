@@ -56,6 +56,7 @@ def exchange() -> None:
         data=lambda: taxonomy_text(store.read(DOMAIN_EVENTS), store.read(MEMBER_SETS)),
         file_name=f"domains-{datetime.now(UTC):%Y-%m-%d}.yaml",
         mime="application/yaml",
+        on_click="ignore",
         icon=":material/download:",
     )
     if not access.may_decide():

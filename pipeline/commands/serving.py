@@ -13,7 +13,7 @@ import click
 
 import pipeline
 from pipeline.commands.shared import encoder_option, json_option, print_json, say, store_option
-from pipeline.encoders import load_encoder
+from pipeline.encoders import ENCODER_VARIABLE, load_encoder
 from pipeline.flows.progress import read_progress
 from pipeline.next_step import next_step
 from pipeline.store import SCHEMA_VERSION, Store
@@ -37,7 +37,8 @@ _LEAST_FREE_GB = 1.0
 @store_option
 @click.option("--port", default=8501, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--read-only", is_flag=True, help="Show everything, decide and start nothing.")
-def app_command(store: Store, port: int, *, read_only: bool) -> None:
+@encoder_option
+def app_command(store: Store, port: int, encoder_name: str, *, read_only: bool) -> None:
     """Open the dashboard on 127.0.0.1; Ctrl-C stops it."""
     script = Path(pipeline.__file__).resolve().parent.parent / "app.py"
     if not script.is_file():
@@ -48,6 +49,7 @@ def app_command(store: Store, port: int, *, read_only: bool) -> None:
     _require_free(port)
     path = store.path.resolve()
     os.environ["PROMPTSHED_STORE"] = str(path)
+    os.environ[ENCODER_VARIABLE] = encoder_name
     os.environ["PROMPTSHED_READ_ONLY"] = "1" if read_only else "0"
     say(f"Store:     {path}{'' if store.exists() else ' (not there yet)'}")
     say(f"Dashboard: http://{HOST}:{port}  (Ctrl-C stops it)")

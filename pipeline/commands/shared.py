@@ -12,6 +12,7 @@ import click
 import polars as pl
 
 from pipeline.charset import UTF8, encoding_named
+from pipeline.encoders import DEFAULT_ENCODER, ENCODER_VARIABLE
 from pipeline.jobs import recorded, started_by_page
 from pipeline.json_text import finite
 from pipeline.store import DEFAULT_PATH, Store
@@ -38,8 +39,10 @@ def encoder_option(command: _Command) -> _Command:
     return click.option(
         "--encoder",
         "encoder_name",
-        default="all-MiniLM-L6-v2",
+        default=DEFAULT_ENCODER,
+        envvar=ENCODER_VARIABLE,
         show_default=True,
+        show_envvar=True,
         help="all-MiniLM-L6-v2, or a sentence-transformers folder.",
     )(command)
 

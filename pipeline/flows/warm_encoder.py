@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.embed import Encoder
-from pipeline.encoders import load_encoder
+from pipeline.encoders import DEFAULT_ENCODER, ENCODER_VARIABLE, load_encoder
 from profiles.errors import EncoderError
 
 _COMMAND = (sys.executable, "-m", "pipeline.flows.warm_encoder")
@@ -145,4 +145,4 @@ def answer_lines(encoder: Encoder) -> None:
 
 
 if __name__ == "__main__":
-    answer_lines(load_encoder())
+    answer_lines(load_encoder(os.environ.get(ENCODER_VARIABLE) or DEFAULT_ENCODER))

@@ -17,14 +17,16 @@ from pipeline.encoders import DEFAULT_ENCODER, load_encoder
 from pipeline.flows.curation import undo_decision
 from pipeline.flows.proposals import read_proposals
 from pipeline.flows.tables import build_table, publish_table
+from pipeline.jobs import recorded
 from pipeline.store import Store
 from pipeline.taxonomy import domains_now
-from profiles.tables import DOMAIN_EVENTS, ROUTING_TABLES
+from profiles.tables import DOMAIN_EVENTS, PROMPTS, ROUTING_TABLES
 from tests.conftest import N_WAITING, WAITING_TOPIC
 from tests.screenshots import CHROMIUM, FLAGS, Visit, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.model]
 _PATIENCE_MS = 100_000  # a job loads its encoder first, on a machine that may be busy
+_N_CLICKS = 40
 _N_ROWS = 6_000  # some seconds of routing: long enough to be cancelled in between
 
 
@@ -184,6 +186,29 @@ def test_a_policy_is_tried_saved_and_published(store, visiting):
     assert row["quality_value_usd"] < 0.5
 
 
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=re.compile(rf"\b{re.escape(label)}$")).first.click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def test_columns_of_a_file_are_chosen_and_imported(store, visiting, tmp_path):
+    """Nothing is typed: two boxes are changed, and the command says what was chosen."""
+    rows = [{"question": "Where is it?", "query": "a new question of a file", "who": "small/two"}]
+    path = tmp_path / "odd.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    page = visiting("data-and-runs")
+    page.locator("input[type=file]").first.set_input_files(path)
+    shows(page, "Choose the column with the prompt.")
+    choose(page, "Prompt", "query")
+    choose(page, "Model", "who")
+    Visit(page).settle()
+    press(page, "Import it")
+    shows(page, re.compile("new: 1 prompts"))
+    page.get_by_text("As a command").first.click()
+    shows(page, "prompt=query,model=who")
+    assert store.read(PROMPTS).filter(text="a new question of a file").height == 1
+
+
 def upload(page: Page, path: Path) -> None:
     page.locator("input[type=file]").first.set_input_files(path)
     page.get_by_text(re.compile("^The first")).wait_for()
@@ -207,6 +232,22 @@ def test_a_file_is_routed_and_downloaded(visiting, tmp_path):
     assert rows["model"].null_count() == 0
     page.get_by_text("First rows with their receipts").first.click()
     expect(page.get_by_text("Expected cost", exact=True).first).to_be_visible()
+
+
+def test_no_click_on_a_download_is_refused(store, visiting, tmp_path):
+    """Not even while another job runs, whose progress is drawn every second."""
+    page = visiting("batch-routing")
+    routed(page, tmp_path, 3)
+    button = page.get_by_role("button", name="Download few-").first
+    with recorded(store.path, ["route", "other.csv"]) as end:
+        Visit(page).open(page.url)
+        shows(page, re.compile("running$"))
+        for _ in range(_N_CLICKS):  # the browser itself saves ten files in a row at most
+            button.click()
+        page.wait_for_timeout(500)
+        refusals = page.get_by_test_id("stDownloadButtonError")
+        assert refusals.count() == 0, refusals.all_inner_texts()
+        end(0)
 
 
 def test_a_job_is_cancelled_and_goes_on(store, visiting, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pages.ui.jobs import choose_file
+from pipeline.commands.exporting import export_command
 from pipeline.jobs import RUNNING, folder_of, read_jobs, recorded
 from pipeline.store import Store
 from profiles.tables import IMPORTS
@@ -164,3 +165,16 @@ def test_a_budget_is_handed_over_to_the_cent(store, tmp_path, monkeypatch):
     given = ended(store).arguments
     assert given[given.index("--budget-usd") + 1] == "1234567.89"
     assert not app.exception
+
+
+def test_every_format_of_the_command_line_can_be_written_from_the_page(store, monkeypatch):
+    """ONNX too; where its package is missing, the job fails and shows what to install."""
+    started = []
+    monkeypatch.setattr("pages.ui.jobs.start_job", lambda _path, words: started.append(words))
+    app = opened("policy", store.path, monkeypatch)
+    [command_line] = [option for option in export_command.params if option.name == "form"]
+    form = app.selectbox(key="export-form")
+    assert form.options == list(command_line.type.choices)
+    form.set_value("onnx").run()
+    press(app, "Write the files")
+    assert started[0][:3] == ["export", "--to", "onnx"]

@@ -10,6 +10,8 @@ from pipeline.mapping import (
     detect_prompt,
     dump_mapping,
     parse_mapping,
+    suggest_mapping,
+    write_mapping,
 )
 from profiles.errors import UsageError
 
@@ -125,6 +127,37 @@ def test_a_wide_mapping_is_parsed():
         WideModel(model="llama3:8b", quality="q", cost_usd="c"),
         WideModel(model="gpt", quality="g"),
     )
+
+
+def test_a_suggestion_leaves_open_what_would_be_asked_about():
+    """Two columns that may be the prompt are a question for a person; the rest is found."""
+    found = suggest_mapping(["question", "query", "model", "score", "label"], [])
+    assert found.columns() == {"model": "model", "quality": "score", "label": "label"}
+    assert suggest_mapping(["prompt"], []) == detect_mapping(["prompt"], [])
+    assert suggest_mapping(["rating", "reward"], []).columns() == {}
+
+
+NAMES = st.one_of(st.none(), st.text(min_size=1, max_size=6), st.sampled_from(["took_ms", "a,b"]))
+
+
+@given(
+    prompt=NAMES, latency=NAMES, time=NAMES, unit=st.sampled_from(["s", "ms"]),
+    iso=st.sampled_from(["iso", "s", "ms"]), model=NAMES, cost=NAMES,
+)  # fmt: skip
+def test_a_mapping_is_written_as_it_is_read(prompt, latency, time, unit, iso, model, cost):
+    """Whatever columns are called: commas, equals signs and colons too."""
+    wide = (WideModel(model=model, quality="q", cost_usd=cost),) if model else ()
+    mapping = ColumnMapping(
+        prompt=prompt, latency=latency, latency_unit=unit, occurred_at=time, occurred_at_unit=iso,
+        wide=wide,
+    )  # fmt: skip
+    assert parse_mapping(write_mapping(mapping)) == mapping
+
+
+def test_a_plain_mapping_is_written_in_plain_text():
+    """It is shown as a command, which a person reads."""
+    mapping = ColumnMapping(prompt="question", label="-", latency="took", latency_unit="ms")
+    assert write_mapping(mapping) == "prompt=question,latency_ms=took,label=-"
 
 
 COLUMNS = st.sampled_from([None, "-", "a", "b c", "ä|total_cost"])

@@ -102,3 +102,17 @@ def test_the_app_answers_on_127_0_0_1_only_and_stops_on_ctrl_c(tiny_store):
     assert app.returncode == 0
     assert address in err
     assert "Traceback" not in err + out
+
+
+def test_the_app_hands_its_encoder_to_the_jobs_it_starts(tiny_store, monkeypatch):
+    """They are the same verbs, which read the variable; an option still wins."""
+    monkeypatch.setenv("PROMPTSHED_ENCODER", "")
+    for name in ("PROMPTSHED_STORE", "PROMPTSHED_READ_ONLY"):
+        monkeypatch.setenv(name, "")  # the verb sets them, too
+    asked = []
+    monkeypatch.setattr(serving, "load_encoder", lambda name: asked.append(name) or NamedEncoder())
+    monkeypatch.setattr(serving, "_serve", lambda *_: run("doctor"))
+    monkeypatch.setattr(serving, "_require_free", lambda _port: None)
+    run("app", "--store", str(tiny_store.path), "--encoder", "mine")
+    run("doctor", "--store", str(tiny_store.path), "--encoder", "another")
+    assert asked == ["mine", "another"]
