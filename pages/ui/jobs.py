@@ -175,6 +175,11 @@ def panel(
                 result(job)
 
 
+def is_running(verbs: Sequence[str]) -> bool:
+    """Tell whether a job of these verbs runs."""
+    return any(job.state == RUNNING for job in _jobs(verbs))
+
+
 def _running(verbs: Sequence[str], known: Sequence[str]) -> None:
     """Show the jobs that run; the whole page anew when one of them has ended, or another began."""
     running = [job for job in _jobs(verbs) if job.state == RUNNING]
