@@ -21,7 +21,7 @@ else:
     access.explain()
 
 st.subheader("Jobs", help="They run on when this page or the server is closed.")
-jobs.panel(("import", "discover", "profile", "table", "evaluate"))
+jobs.panel(("demo", "import", "discover", "profile", "table", "evaluate"))
 
 imports, runs = reads.read(IMPORTS), reads.read(RUNS)
 if not imports.is_empty():

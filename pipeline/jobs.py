@@ -112,7 +112,8 @@ def start_job(store_path: Path, arguments: Sequence[str]) -> str:
 
 def _spawn(store_path: Path, job_id: str, arguments: Sequence[str]) -> None:
     folder = folder_of(store_path)
-    command = [sys.executable, "-m", "pipeline", *arguments, "--store", str(store_path)]
+    named = [] if "--store" in arguments else ["--store", str(store_path)]  # a job that goes on
+    command = [sys.executable, "-m", "pipeline", *arguments, *named]
     environment = os.environ | {_JOB_ID: job_id, "PYTHONPATH": os.pathsep.join(sys.path)}
     with _log_path(folder, job_id).open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own verbs, no shell

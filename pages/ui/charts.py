@@ -8,7 +8,7 @@ import polars as pl
 
 from pages.ui import format as text
 from pages.ui.colours import NEUTRAL, PALETTE
-from pages.ui.figures import ROW_PX, finish
+from pages.ui.figures import MOST_BARS, ROW_PX, finish
 from pipeline.regret import RegretCell
 from profiles.grid import UNASSIGNED_NAME
 from profiles.profile import UNASSIGNED
@@ -193,9 +193,23 @@ def confidence_bars(bins: pl.DataFrame) -> go.Figure:
 
 
 def spend_bars(spend: pl.DataFrame, colours: Mapping[str, str]) -> go.Figure:
-    """Draw cost by domain (columns domain, model_id, cost_usd), a part for each model."""
+    """Draw cost by domain (columns domain, model_id, cost_usd), a part for each model.
+
+    The dearest domains on top, all others in one bar below them.
+    """
     totals = spend.group_by("domain").agg(pl.col("cost_usd").sum()).sort("cost_usd", "domain")
-    domains = totals["domain"].to_list()
+    rest = totals["domain"][:-MOST_BARS] if totals.height > MOST_BARS + 1 else totals["domain"][:0]
+    others = f"{len(rest)} cheaper domains"
+    spend = (
+        spend.with_columns(
+            domain=pl.when(pl.col("domain").is_in(rest.implode()))
+            .then(pl.lit(others))
+            .otherwise("domain")
+        )
+        .group_by("domain", "model_id")
+        .agg(pl.col("cost_usd").sum())
+    )
+    domains = [*([others] if len(rest) else []), *totals["domain"][len(rest) :]]
     figure = go.Figure()
     for model_id in sorted(spend["model_id"].unique()):
         cost = dict(spend.filter(model_id=model_id).select("domain", "cost_usd").iter_rows())

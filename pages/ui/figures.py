@@ -20,6 +20,8 @@ STILL = {"displayModeBar": False}
 """Plotly settings of a chart that is not zoomed or selected on."""
 ROW_PX = 34
 """Height of a row of bars or cells."""
+MOST_BARS = 15
+"""Domains that a chart of bars names; all smaller ones are one bar."""
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 _LABEL = 44
 _N_BETWEEN = 60
@@ -54,25 +56,36 @@ MEASURES: Mapping[str, Measure] = {
 
 
 def domain_bars(domains: pl.DataFrame) -> go.Figure:
-    """Draw the size of each domain (columns name and n_prompts), the largest on top."""
-    rows = domains.sort("n_prompts", "name", descending=[False, True])
+    """Draw the sizes of the largest domains (columns name and n_prompts), then all others in one.
+
+    So many names are read at a glance; a long tail of small bars says no more than its sum.
+    """
+    rows = domains.sort("n_prompts", "name", descending=[True, False])
+    rest = rows.slice(MOST_BARS) if rows.height > MOST_BARS + 1 else rows.clear()
+    rows = rows.head(rows.height - rest.height)
     names = [text.as_label(name) for name in rows["name"]]
+    sizes = rows["n_prompts"].to_list()
+    if not rest.is_empty():
+        names.append(f"{rest.height} smaller domains")
+        sizes.append(int(rest["n_prompts"].sum()))
+    names.reverse()
+    sizes.reverse()
     figure = go.Figure(
         go.Bar(
-            x=rows["n_prompts"].to_list(),
-            y=list(range(rows.height)),
+            x=sizes,
+            y=list(range(len(sizes))),
             orientation="h",
-            marker_color=PALETTE[0],
-            text=[text.count(n) for n in rows["n_prompts"]],
+            marker_color=[NEUTRAL] * (not rest.is_empty()) + [PALETTE[0]] * rows.height,
+            text=[text.count(n) for n in sizes],
             textposition="outside",
             cliponaxis=False,
             hovertext=names,
             hoverinfo="text",
         )
     )
-    figure.update_yaxes(tickvals=list(range(rows.height)), ticktext=names, showgrid=False)
+    figure.update_yaxes(tickvals=list(range(len(sizes))), ticktext=names, showgrid=False)
     figure.update_xaxes(visible=False, rangemode="tozero")
-    return finish(figure, height=ROW_PX * max(rows.height, 1) + 24, right=56)
+    return finish(figure, height=ROW_PX * max(len(sizes), 1) + 24, right=56)
 
 
 def frontier(

@@ -175,6 +175,11 @@ def panel(
                 result(job)
 
 
+def is_running(verbs: Sequence[str]) -> bool:
+    """Tell whether a job of these verbs runs."""
+    return any(job.state == RUNNING for job in _jobs(verbs))
+
+
 def _running(verbs: Sequence[str], known: Sequence[str]) -> None:
     """Show the jobs that run; the whole page anew when one of them has ended, or another began."""
     running = [job for job in _jobs(verbs) if job.state == RUNNING]
@@ -191,7 +196,12 @@ def _job(job: Job, *, says_what: bool) -> None:
     ):
         with st.container(gap=None, width="content"):
             st.markdown(f"{_ICONS[job.state]} **{text.as_markdown(job.verb)}** · {job.state}")
-            st.caption(f"started {job.started_at.replace('T', ' ').removesuffix('+00:00')} UTC")
+            words = job.arguments[1:2] if job.verb in {"route", "import"} else ()
+            files = [Path(word).name for word in words if not word.startswith("-")]
+            named = "".join(f"{text.as_markdown(file)} · " for file in files)
+            st.caption(
+                f"{named}started {job.started_at.replace('T', ' ').removesuffix('+00:00')} UTC"
+            )
         if job.state == RUNNING and access.may_decide():
             st.button("Cancel", key=f"cancel-{job.job_id}", on_click=cancel_job, args=(job,))
     if job.state == RUNNING:

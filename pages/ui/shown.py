@@ -101,9 +101,15 @@ def routes(buckets: pl.DataFrame, entries: pl.DataFrame) -> pl.DataFrame:
             pl.col("n_prompts").alias("Prompts"),
             pl.col("model_id").alias("Model"),
             *_choice_columns(),
-            pl.col("reason").alias("Why"),
+            reason().alias("Why"),
         )
     )
+
+
+def reason() -> pl.Expr:
+    """Return why a model was chosen, with signs and percent written as everywhere on the pages."""
+    said = pl.col("reason").str.replace_all(r"(^|\s)-(\d)", "${1}−${2}")
+    return said.str.replace_all(r"(\d)%", "$1 %")
 
 
 def by_size(buckets: pl.DataFrame) -> pl.DataFrame:
@@ -228,7 +234,7 @@ def tried(
             (100 * pl.col("advantage")).alias("Points"),
             (1000 * pl.col("cost_usd")).alias("$ per 1,000"),
             pl.col("n"),
-            pl.col("reason").alias("Why"),
+            reason().alias("Why"),
         )
     )
 
@@ -282,7 +288,7 @@ def worst(rows: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
         (1000 * pl.col("overspend_usd")).alias("$ per 1,000 more"),
         pl.col("chosen").alias("Chosen"),
         pl.col("best").alias("Best"),
-        pl.col("domain").alias("Domain"),
+        in_words("domain", key="domain").alias("Domain"),
     )
 
 

@@ -64,17 +64,26 @@ def _scale(name: str) -> str:
 def long_steps(*, has_prompts: bool) -> None:
     """Let prompts be clustered, models be profiled and a table be built."""
     st.subheader("Discover, profile, build", help="The same verbs as on the command line.")
+    sides = st.grid(2, min_column_width=380, gap="medium", vertical_alignment="center")
     trials = run_reads.sweep()
-    if trials is not None:
-        tried = shown.sweep(trials)
-        st.plotly_chart(
-            charts.sweep(tried), alt="Granularities that discovery tried", config=figures.STILL
+    tried = None if trials is None else shown.sweep(trials)
+    if tried is not None:
+        with sides.cell():
+            st.plotly_chart(
+                charts.sweep(tried), alt="Granularities that discovery tried", config=figures.STILL
+            )
+    with sides.cell():
+        size = st.number_input(
+            "Least prompts in a cluster",
+            min_value=2,
+            value=None,
+            step=1,
+            placeholder="chosen by a sweep",
+            help="Fewer make finer clusters. Left empty, a sweep over sizes chooses.",
         )
-        with st.expander("Granularities as a table"):
-            shown.table(tried, alt="Granularities that were tried")
-    size = st.number_input(
-        "Least prompts in a cluster (empty: chosen by a sweep)", min_value=2, value=None, step=1
-    )
+        if tried is not None:
+            with st.expander("Granularities as a table"):
+                shown.table(tried, alt="Granularities that were tried")
     discover, profile, build = st.columns(3)
     if discover.button("Discover clusters", disabled=not has_prompts, width="stretch"):
         given = ["--min-cluster-size", str(size)] if size else []

@@ -47,7 +47,7 @@ def _one_domain(buckets: pl.DataFrame, entries: pl.DataFrame) -> None:
         "Domain", list(names), format_func=lambda number: text.one_line(names[number]), key="bucket"
     )
     ranked = entries.filter(bucket=bucket)
-    st.text(ranked.filter(rank=1)["reason"][0])
+    st.text(ranked.filter(rank=1).select(shown.reason()).item(0, 0))
     shown.table(shown.alternatives(ranked), alt="Models by rank")
 
 

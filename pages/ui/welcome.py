@@ -5,6 +5,8 @@ import streamlit as st
 from pages.ui import access, jobs, shell
 from pipeline.next_step import Progress, next_step
 
+_DEMO = ("demo",)
+
 
 def greet(progress: Progress) -> None:
     """Say what this is for, and offer the demo and the import."""
@@ -14,6 +16,13 @@ def greet(progress: Progress) -> None:
         "costs what each model does in each of them, and derives a routing table that you approve. "
         "Everything stays on this machine."
     )
+    if jobs.is_running(_DEMO):
+        st.write(
+            "The demo is being loaded: about two minutes, also if you leave this page. What it "
+            "finds is then shown here."
+        )
+        jobs.panel(_DEMO, most=1, heading="Loading the demo")
+        return
     with st.grid(2, min_column_width=300):
         with st.container(border=True, height="stretch"):
             st.markdown(":material/science: **See it on real data**")
@@ -35,5 +44,5 @@ def greet(progress: Progress) -> None:
                 icon=":material/arrow_forward:",
                 icon_position="right",
             )
-    jobs.panel(("demo",), most=1, heading="Loading the demo")
+    jobs.panel(_DEMO, most=1, heading="Loading the demo")
     shell.show_step(next_step(progress))

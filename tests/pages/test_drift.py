@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from pages.ui import charts, monitor
+from pages.ui import charts, figures, monitor
 from pipeline.flows.monitoring import read_traffic
 from pipeline.store import Store
 from profiles.tables import REQUESTS, VECTORS
@@ -103,3 +103,14 @@ def test_money_is_stacked_by_model():
     figure = charts.spend_bars(spend, {"m": "#000000", "n": "#111111"})
     assert [list(trace.x) for trace in figure.data] == [[0.5, 1.0], [0.0, 2.0]]
     assert list(figure.layout.yaxis.ticktext) == ["unlike every domain", "a"]
+
+
+def test_the_cheapest_domains_are_one_bar():
+    """No dollar is left out, and each model keeps its part."""
+    n_domains = figures.MOST_BARS + 3
+    rows = [(f"d{n:02}", model, float(n + 1)) for n in range(n_domains) for model in ("m", "n")]
+    spend = pl.DataFrame(rows, schema=["domain", "model_id", "cost_usd"], orient="row")
+    figure = charts.spend_bars(spend, {"m": "#000000", "n": "#111111"})
+    assert [sum(trace.x) for trace in figure.data] == [sum(range(1, n_domains + 1))] * 2
+    assert figure.layout.yaxis.ticktext[0] == "3 cheaper domains"
+    assert figure.data[0].x[0] == 1 + 2 + 3

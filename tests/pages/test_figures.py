@@ -47,6 +47,17 @@ def test_bars_show_the_largest_domain_on_top_with_its_count():
     assert figure.layout.yaxis.ticktext[1].startswith(PLAIN_HOSTILE)
 
 
+def test_a_long_tail_of_domains_is_one_bar():
+    """No prompt is left out; a single domain more is named instead."""
+    sizes = list(range(1, figures.MOST_BARS + 4))
+    frame = pl.DataFrame({"name": [f"d{n:02}" for n in sizes], "n_prompts": sizes})
+    [bars] = figures.domain_bars(frame).data
+    assert (sum(bars.x), len(bars.x)) == (sum(sizes), figures.MOST_BARS + 1)
+    assert (bars.x[0], bars.hovertext[0]) == (1 + 2 + 3, "3 smaller domains")
+    one_more = figures.domain_bars(frame.tail(figures.MOST_BARS + 1)).data[0]
+    assert one_more.hovertext[0] == "d03"
+
+
 def test_the_map_has_one_webgl_trace_for_each_group():
     """Ungrouped prompts are drawn first, open and grey, and every prompt is drawn once."""
     figure = cloud.prompt_map(points(), "cluster", None)
