@@ -47,16 +47,16 @@ elif view == MERGE:
     batches.merging()
 else:
     path = sending.choose()
-    column = sending.column(path) if path else None
-    form, options = sending.options(column)
+    reading = sending.reading(path) if path else []
+    form, limits = sending.options()
     with st.container(horizontal=True):
         dry = st.button("Dry run", disabled=path is None, help="Counts rows and dollars only.")
         route = st.button("Route it", type="primary", disabled=path is None)
     if dry and path:
-        jobs.start("Counting", ["route", str(path), *options, "--dry-run", "--json"])
+        jobs.start("Counting", ["route", str(path), *reading, *limits, "--dry-run", "--json"])
     if route and path:
         target = jobs.new_file(path.name.split(".")[0] + form)
-        jobs.start("Routing", ["route", str(path), "-o", str(target), *options, "--json"])
+        jobs.start("Routing", ["route", str(path), "-o", str(target), *reading, *limits, "--json"])
 
 st.subheader("Jobs", help="They run on when this page or the server is closed.")
 if view == ROUTE:

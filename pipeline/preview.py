@@ -1,5 +1,6 @@
 """The first rows of a file of any size, without reading the rest of it."""
 
+import codecs
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pipeline.rows import open_source, read_chunks
 from profiles.errors import InputFileError, UsageError
 
 _HEAD_BYTES = 1 << 20
+_ARCHIVE = b"PK\x03\x04"
 _MOST_DOCUMENT_BYTES = 32 << 20
 
 
@@ -34,17 +36,18 @@ class Preview:
     """What the file is if its records are those of a tool that `pipeline.readers` knows."""
 
 
-def preview(path: Path, *, n_rows: int) -> Preview:
+def preview(path: Path, *, n_rows: int, encoding: str = UTF8) -> Preview:
     """Return the first rows of a file that `pipeline.rows` can read.
 
-    Only the first megabyte of CSV and JSON Lines is looked at.
+    Only the first megabyte of CSV and JSON Lines is looked at. `encoding` is that of a text file,
+    as `pipeline.rows.open_source` takes it.
 
     Raises
     ------
     InputFileError
         If the file cannot be read, or is one JSON document too large to look into.
     """
-    with _beginning(path) as beginning, open_source(beginning) as source:
+    with _beginning(path) as beginning, open_source(beginning, encoding) as source:
         chunk = next(read_chunks(source, chunk_rows=n_rows))
         rows = tuple(tuple(row) for row in islice(chunk.cells(), n_rows))
         reader = detect(list(chunk.records()))
@@ -57,19 +60,46 @@ def preview(path: Path, *, n_rows: int) -> Preview:
     )
 
 
-@contextmanager
-def _beginning(path: Path) -> Iterator[Path]:
-    """Give a file of the first lines; the file itself where it is short or has to be whole."""
+def is_in_another_encoding(path: Path) -> bool:
+    """Tell whether a file begins with text that is not UTF-8, nor of an encoding that tells itself.
+
+    Raises
+    ------
+    InputFileError
+        If the file is of no kind that can be read.
+    """
+    head = _head(path)
+    if _tells_itself(head) or kind_of(head, path.name) == PARQUET:
+        return False
+    try:
+        codecs.getincrementaldecoder(UTF8)().decode(head)  # its last character may be cut
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _tells_itself(head: bytes) -> bool:
+    """Tell text with a byte order mark, and an archive: a log of `inspect_ai` is one."""
+    return head.startswith(_ARCHIVE) or wide_encoding(head, UTF8) is not None
+
+
+def _head(path: Path) -> bytes:
     with path.open("rb") as stream:
         codec = codec_of(stream.read(8))
     try:
         with pa.input_stream(str(path), compression=codec) as stream:
-            head = stream.read(_HEAD_BYTES)
+            return stream.read(_HEAD_BYTES)
     except OSError as error:
         raise InputFileError(
             f"{path}: expected {codec} data, found: {error}. Compress or download it again."
         ) from error
-    if wide_encoding(head, UTF8):
+
+
+@contextmanager
+def _beginning(path: Path) -> Iterator[Path]:
+    """Give a file of the first lines; the file itself where it is short or has to be whole."""
+    head = _head(path)
+    if _tells_itself(head):
         yield path
         return
     kind = kind_of(head, path.name)

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import format as text
+from pipeline.charset import UTF8, encoding_named
 from pipeline.mapping import (
     FIELDS,
     NO_COLUMN,
@@ -19,7 +21,7 @@ from pipeline.mapping import (
     unit_of,
     write_mapping,
 )
-from pipeline.preview import Preview
+from pipeline.preview import Preview, is_in_another_encoding
 from profiles.errors import UsageError
 
 _NAMES: Mapping[str, tuple[str, str]] = {
@@ -36,11 +38,39 @@ _NAMES: Mapping[str, tuple[str, str]] = {
     "request_id": ("Id of the call", "The same id twice is one call."),
     "propensity": ("Propensity", "The chance that this call had of getting its model."),
 }
+_ENCODINGS = (
+    "windows-1252", "windows-1250", "windows-1251", "iso-8859-1", "shift_jis", "gb18030", "utf-8",
+)  # fmt: skip
 _UNITS = {"s": "seconds", "ms": "milliseconds", "iso": "ISO 8601 text"}
 _LONG, _WIDE = "one call: a prompt and the model that answered", "a prompt, with columns per model"
 _KNOWN, _OWN = "as what it is", "as columns that I choose"
 _OF_A_MODEL = ("model", "quality", "cost_usd", "latency", "n_tokens_in", "n_tokens_out")
 _NONE = -1
+
+
+def encoding(path: Path) -> str:
+    """Return the encoding of a text file; where it is not UTF-8, let it be chosen.
+
+    Raises
+    ------
+    InputFileError
+        If the file cannot be read.
+    """
+    if not is_in_another_encoding(path):
+        return UTF8
+    chosen = st.selectbox(
+        "Encoding",
+        _ENCODINGS,
+        key=f"encoding-{path}",
+        width=260,
+        help="The text is not UTF-8. Choose what shows accents and signs as they should be.",
+    )
+    return encoding_named(chosen)
+
+
+def encoding_words(encoding: str) -> list[str]:
+    """Return what tells a verb the encoding; nothing for UTF-8."""
+    return [] if encoding == UTF8 else ["--encoding", encoding]
 
 
 def options(found: Preview, *, key: str) -> list[str] | None:

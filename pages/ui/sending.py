@@ -7,7 +7,7 @@ import polars as pl
 import streamlit as st
 
 from pages.ui import format as text
-from pages.ui import jobs, reads, shown
+from pages.ui import jobs, mapped, reads, shown
 from pipeline.mapping import ColumnMapping, write_mapping
 from pipeline.preview import Preview, preview
 from profiles.errors import PromptshedError
@@ -30,13 +30,20 @@ def choose() -> Path | None:
     return jobs.choose_file("A file with a prompt in each row", key="route")
 
 
-def column(path: Path) -> str | None:
-    """Show how a file begins, and let the column with the prompts be chosen."""
+def reading(path: Path) -> list[str]:
+    """Show how a file begins, and let the column with the prompts be chosen.
+
+    Returns
+    -------
+    list of str
+        Words for `promptshed route`.
+    """
     try:
-        found = preview(path, n_rows=_N_SHOWN)
+        encoding = mapped.encoding(path)
+        found = preview(path, n_rows=_N_SHOWN, encoding=encoding)
     except PromptshedError as error:
         st.error(text.as_markdown(str(error)))
-        return st.text_input("Column with the prompt") or None
+        return _mapping_words(st.text_input("Column with the prompt"))
     chosen = st.selectbox(
         "Column with the prompt",
         found.columns,
@@ -50,10 +57,14 @@ def column(path: Path) -> str | None:
         f"The first {text.counted(len(found.rows), 'row')} of {text.as_markdown(path.name)} "
         f"({text.size(path.stat().st_size)}). The file itself is read by the job alone."
     )
-    return chosen
+    return [*_mapping_words(chosen), *mapped.encoding_words(encoding)]
 
 
-def options(column_name: str | None) -> tuple[str, list[str]]:
+def _mapping_words(column: str | None) -> list[str]:
+    return ["--mapping", write_mapping(ColumnMapping(prompt=column))] if column else []
+
+
+def options() -> tuple[str, list[str]]:
     """Let format and limits be chosen; returns the ending of the routed file and the options."""
     sides = st.grid(4, min_column_width=180)
     form = sides.selectbox("Write it as", _FORMATS, help="Parquet cannot be resumed.")
@@ -83,7 +94,6 @@ def options(column_name: str | None) -> tuple[str, list[str]]:
         "2 and later have no header in CSV.",
     )
     given = {
-        "--mapping": write_mapping(ColumnMapping(prompt=column_name)) if column_name else None,
         "--budget-usd": None if budget is None else str(budget),
         "--explore": f"{explore:g}%" if explore else None,
         "--shard": shard.strip() or None,

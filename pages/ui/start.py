@@ -31,7 +31,8 @@ def importing() -> None:
 def _reading(path: Path) -> list[str] | None:
     """Show how a file begins, and let be chosen how it is read; None while that is open."""
     try:
-        found = preview(path, n_rows=_N_SAMPLE)
+        encoding = mapped.encoding(path)
+        found = preview(path, n_rows=_N_SAMPLE, encoding=encoding)
     except PromptshedError as error:
         st.error(text.as_markdown(str(error)))
         return None
@@ -52,7 +53,9 @@ def _reading(path: Path) -> list[str] | None:
         width=260,
         help="Stored as 0 to 1. “Told by the values” is right for 0 to 1, thumbs and pass or fail.",
     )
-    return None if options is None else [*options, "--quality-scale", str(scale)]
+    if options is None:
+        return None
+    return [*options, *mapped.encoding_words(encoding), "--quality-scale", str(scale)]
 
 
 def _scale(name: str) -> str:

@@ -66,6 +66,24 @@ def test_prompts_of_the_store_are_a_sample_file(store, monkeypatch):
     assert column.value == "prompt"
 
 
+def test_a_file_of_another_encoding_is_routed(store, tmp_path, monkeypatch):
+    """Its encoding is offered, and the job is told it with the column."""
+    started = []
+    monkeypatch.setattr("pages.ui.jobs.start_job", lambda _path, words: started.append(words))
+    path = tmp_path / "windows.csv"
+    path.write_bytes("question,note\nWhy?,café\n".encode("cp1252"))
+    app = opened("batch", store.path, monkeypatch)
+    [field] = [field for field in app.text_input if field.label == "Or a path on this machine"]
+    app = field.set_value(str(path)).run()
+    boxes = {box.label: box for box in app.selectbox}
+    assert boxes["Encoding"].value == "windows-1252"
+    boxes["Column with the prompt"].select("question")
+    app = press(app.run(), "Dry run")
+    assert not app.exception
+    words = "--mapping prompt=question --encoding cp1252 --dry-run --json"
+    assert started == [["route", str(path), *words.split()]]
+
+
 def test_receipts_are_shown_in_units_a_person_reads():
     """Whatever the receipt's columns are called in this file."""
     names = [f"promptshed_{name}" for name in RECEIPT]

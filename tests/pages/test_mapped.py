@@ -106,3 +106,18 @@ def test_a_known_tool_is_named_and_needs_no_columns(importing):
     read.set_value("as columns that I choose").run()
     press(app, "Import it")
     assert mapping_of(started[1]).startswith("prompt=prompt")
+
+
+def test_a_file_that_is_not_utf_8_has_its_encoding_chosen(importing, tmp_path):
+    """The first rows are shown as the encoding has them, and the job is told it."""
+    app, started = importing({"prompt": "a", "model": "m", "quality": 1})
+    assert not [each for each in app.selectbox if each.label == "Encoding"]
+    path = tmp_path / "windows.csv"
+    path.write_bytes("prompt,model,quality\ncafé,m,1\n".encode("cp1252"))
+    [field] = [field for field in app.text_input if field.key == "import-path"]
+    field.set_value(str(path)).run()
+    assert not app.exception
+    assert box(app, "Encoding").value == "windows-1252"
+    assert app.dataframe[0].value["prompt"].to_list() == ["café"]
+    press(app, "Check the file")
+    assert started[-1][started[-1].index("--encoding") + 1] == "cp1252"

@@ -2,11 +2,12 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import polars as pl
 import pytest
 
-from pipeline.preview import preview
+from pipeline.preview import is_in_another_encoding, preview
 from profiles.errors import InputFileError
 
 N_ROWS = 40_000
@@ -74,3 +75,22 @@ def test_wide_text_is_previewed(tmp_path):
     path = tmp_path / "wide.csv"
     path.write_bytes(("prompt\n" + "Où ?\n" * 200_000).encode("utf-16"))
     assert preview(path, n_rows=2).rows == (("Où ?",), ("Où ?",))
+
+
+def test_another_encoding_is_seen_and_read(tmp_path):
+    """Windows' own is no UTF-8; UTF-16 tells itself, Parquet has none, a cut character is fine."""
+    windows, plain, wide = (tmp_path / f"{name}.csv" for name in ("windows", "plain", "wide"))
+    windows.write_bytes("prompt\nO\u00f9 ?\n".encode("cp1252"))
+    plain.write_bytes(b"prompt\n" + "\u00e9".encode() * (1 << 20))
+    wide.write_bytes("prompt\nO\u00f9 ?\n".encode("utf-16"))
+    pl.DataFrame({"prompt": ["a"]}).write_parquet(tmp_path / "in.parquet")
+    assert is_in_another_encoding(windows)
+    assert preview(windows, n_rows=1, encoding="cp1252").rows == (("O\u00f9 ?",),)
+    assert not any(map(is_in_another_encoding, (plain, wide, tmp_path / "in.parquet")))
+
+
+def test_a_log_of_inspect_is_previewed():
+    """It is an archive, like a spreadsheet, which is refused."""
+    log = Path(__file__).parent / "readers" / "files" / "inspect_made.eval"
+    assert not is_in_another_encoding(log)
+    assert preview(log, n_rows=1).tool is not None
