@@ -1,4 +1,4 @@
-"""Which column of a file is what, chosen from the file's own columns."""
+"""How a file is read: its encoding, and which of its columns is what."""
 
 from collections.abc import Mapping
 from dataclasses import replace
