@@ -31,6 +31,7 @@ ENCODER_VARIABLE = "PROMPTSHED_ENCODER"
 DEFAULT_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _LONGEST_TEXT = 20_000  # characters that are looked at, half of them from each end
 _ENDS = "ends"
+_N_SHAPES_KEPT = "16"
 _N_THREADS = min(os.cpu_count() or 1, 8)
 
 
@@ -60,6 +61,8 @@ class SentenceEncoder:
         return idle
 
     def _load(self) -> "SentenceTransformer":
+        # PyTorch keeps code for 1,024 shapes of batches, of which nearly every one is new here
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _N_SHAPES_KEPT)
         from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds
         from transformers.utils import logging  # noqa: PLC0415
 
