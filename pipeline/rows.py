@@ -185,10 +185,15 @@ def _in_utf8(path: Path, codec: str | None, encoding: str, name: str, folder: Pa
     with _byte_stream(path, codec) as stream:
         try:
             write_in_utf8(stream, encoding, target)
-        except (UnicodeError, OSError) as error:
+        except UnicodeError as error:
             raise InputFileError(
                 f"{name}: expected text in {encoding.upper()}, found: {error}. Name its encoding "
                 "with --encoding, or save it as CSV (UTF-8) or JSON Lines."
+            ) from error
+        except OSError as error:
+            raise InputFileError(
+                f"{name}: expected to copy its text into a temporary file, found: {error}. Free "
+                "space there, or compress or download the file again."
             ) from error
     return target
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui import format as text
 from pages.ui import jobs, mapped, reads, shown
+from pipeline.charset import UTF8
 from pipeline.mapping import ColumnMapping, write_mapping
 from pipeline.preview import Preview, preview
 from profiles.errors import PromptshedError
@@ -38,12 +39,14 @@ def reading(path: Path) -> list[str]:
     list of str
         Words for `promptshed route`.
     """
+    encoding = UTF8
     try:
         encoding = mapped.encoding(path)
         found = preview(path, n_rows=_N_SHOWN, encoding=encoding)
     except PromptshedError as error:
         st.error(text.as_markdown(str(error)))
-        return _mapping_words(st.text_input("Column with the prompt"))
+        column = st.text_input("Column with the prompt")
+        return [*_mapping_words(column), *mapped.encoding_words(encoding)]
     chosen = st.selectbox(
         "Column with the prompt",
         found.columns,

@@ -84,6 +84,23 @@ def test_a_file_of_another_encoding_is_routed(store, tmp_path, monkeypatch):
     assert started == [["route", str(path), *words.split()]]
 
 
+def test_an_encoding_is_told_although_the_file_cannot_be_shown(store, tmp_path, monkeypatch):
+    """The column is then typed, and the job is told both."""
+    started = []
+    monkeypatch.setattr("pages.ui.jobs.start_job", lambda _path, words: started.append(words))
+    path = tmp_path / "windows.csv"
+    path.write_bytes("caf\u00e9,caf\u00e9\na,b\n".encode("cp1252"))
+    app = opened("batch", store.path, monkeypatch)
+    [field] = [field for field in app.text_input if field.label == "Or a path on this machine"]
+    app = field.set_value(str(path)).run()
+    assert any("every column name once" in error.value for error in app.error)
+    [typed] = [field for field in app.text_input if field.label == "Column with the prompt"]
+    app = press(typed.set_value("question").run(), "Dry run")
+    assert not app.exception
+    words = "--mapping prompt=question --encoding cp1252 --dry-run --json"
+    assert started == [["route", str(path), *words.split()]]
+
+
 def test_receipts_are_shown_in_units_a_person_reads():
     """Whatever the receipt's columns are called in this file."""
     names = [f"promptshed_{name}" for name in RECEIPT]

@@ -326,3 +326,11 @@ def test_a_byte_that_the_encoding_lacks_is_a_reject(tmp_path):
     assert [row["prompt"] for _, row in rows] == ["b"]
     reason = "invalid CP1252: byte 0x81 at column 4; --encoding names another one"
     assert rejects == [(2, reason, "1,é\\x81")]
+
+
+def test_damaged_compressed_wide_text_is_told(tmp_path):
+    """It cannot be copied into UTF-8 to its end."""
+    packed = gzip.compress((FRENCH_CSV * 20_000).encode("utf-16"), mtime=0)
+    path = write(tmp_path, packed[:-200], "in.csv.gz")
+    with pytest.raises(InputFileError, match=r"to copy its text .*found: .*download the file"):
+        read(path)
